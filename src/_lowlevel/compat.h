@@ -96,7 +96,4 @@ static inline uint64_t ft_capabilities(const struct fuse_conn_info *conn)
 #define FUSE_CAP_EXPLICIT_INVAL_DATA 0
 #endif
 
-/* What the receive thread carries from a C callback back to its receive loop. */
-extern _Thread_local void *ft_capture_slot;
-
 #endif

@@ -1,0 +1,22 @@
+# cython: language_level=3
+"""EntryAttributes (struct fuse_entry_param), StatvfsData and SetattrFields."""
+
+from fusetree._lowlevel.libfuse.lowlevel cimport fuse_entry_param
+from fusetree._lowlevel.libfuse.posix cimport c_stat, c_statvfs
+
+
+cdef class EntryAttributes:
+    cdef fuse_entry_param c_entry
+
+
+cdef class StatvfsData:
+    cdef c_statvfs c_statvfs
+
+
+cdef class SetattrFields:
+    cdef int c_to_set
+    @staticmethod
+    cdef SetattrFields wrap(int to_set)
+
+
+cdef EntryAttributes attributes_to_set(const c_stat *stat, int to_set)

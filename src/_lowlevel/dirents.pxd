@@ -1,0 +1,16 @@
+# cython: language_level=3
+"""The buffer of one READDIR or READDIRPLUS reply."""
+
+from fusetree._lowlevel.libfuse.lowlevel cimport fuse_req_t
+
+
+cdef class ReaddirToken:
+    cdef char *c_buffer        # owned; c_size bytes
+    cdef size_t c_size
+    cdef size_t c_used
+    cdef fuse_req_t c_req      # borrowed from the Request; NULL once that was answered
+    cdef bint c_plus           # READDIRPLUS: entries carry attributes and raise lookup counts
+    cdef list counted          # inodes whose lookup count this reply raises, for the undo
+
+    @staticmethod
+    cdef ReaddirToken wrap(fuse_req_t req, size_t size, bint plus)
