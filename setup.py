@@ -55,22 +55,28 @@ def extensions() -> list[Extension]:
     ]
 
 
+def generated() -> list[Extension]:
+    """The extensions with their C generated, where it is older than its sources."""
+    modules: list[Extension] = cythonize(
+        extensions(),
+        include_path=["src"],
+        build_dir="build/cython",
+        nthreads=min(2, JOBS),
+        compiler_directives={
+            "language_level": 3,
+            "binding": True,
+            "embedsignature": False,
+            "freethreading_compatible": True,
+            "boundscheck": False,
+            "wraparound": False,
+        },
+    )
+    return modules
+
+
 # The guard is for the processes that cythonize starts: where they do not fork they import this file.
 if __name__ == "__main__":
-    setup(
-        ext_modules=cythonize(
-            extensions(),
-            include_path=["src"],
-            build_dir="build/cython",
-            nthreads=min(2, JOBS),
-            compiler_directives={
-                "language_level": 3,
-                "binding": True,
-                "embedsignature": False,
-                "freethreading_compatible": True,
-                "boundscheck": False,
-                "wraparound": False,
-            },
-        ),
-        options={"build_ext": {"parallel": JOBS}},
-    )
+    # The Makefile installs in place first, with what the project depends on, and builds the core after that,
+    # file by file: an installation would compile everything anew in a temporary folder.
+    in_place_only = "FUSETREE_WITHOUT_CORE" in os.environ
+    setup(ext_modules=[] if in_place_only else generated(), options={"build_ext": {"parallel": JOBS}})
