@@ -1,0 +1,6 @@
+from typing import final
+
+@final
+class Ticket:
+    @property
+    def delivered(self) -> bool: ...
