@@ -23,7 +23,7 @@ JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.
 
 
 def libfuse_flags(option: str) -> list[str]:
-    """What pkg-config answers to *option* for libfuse3; ends the build, saying what to install, if it cannot."""
+    """What pkg-config answers to *option* for libfuse3; ends the build if it cannot."""
     tool = os.environ.get("PKG_CONFIG", "pkg-config")
     if shutil.which(tool) is None:
         sys.exit("fusetree: pkg-config is missing (Debian, Ubuntu: apt-get install pkg-config libfuse3-dev)")

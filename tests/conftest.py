@@ -1,0 +1,164 @@
+"""Fixtures and rules of every ring: mountpoints, what needs /dev/fuse or root, the end of tests that hang.
+
+* All temporary files of a run lie in one folder (TMPDIR points there, also for child processes), so what is
+  mounted below it is ours. At the end of a test, and of the run, a mount left there is an error, and is
+  taken away.
+* `mount` tests are skipped where /dev/fuse cannot be opened, and the last lines say so loudly; with CI=true
+  they fail instead. `root` tests are left out for other users, also loudly.
+* A test that takes longer than its time limit is ended by pytest-timeout's signal. A thread that hangs in
+  the mount of its own process gets no signal, so five seconds later the watchdog shows all stacks and
+  aborts the connections; if the interpreter itself is stuck, faulthandler ends the process half a minute
+  later.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.fusectl import abort, clear, detach, fuse_mounts
+
+PATIENCE = 5.0  # seconds that the time limit's signal has before the watchdog acts
+LAST_RESORT = 30.0  # seconds after that, until a stuck interpreter is ended
+
+_folder = pytest.StashKey[Path]()
+_loud = pytest.StashKey[list[str]]()
+_terminal = pytest.StashKey[int]()  # stderr as it was before it was captured
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run its temporary folder, before anything asks for one."""
+    folder = Path(tempfile.mkdtemp(prefix="ft-")).resolve()
+    folder.chmod(0o755)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    config.stash[_folder] = folder
+    config.stash[_loud] = []
+    config.stash[_terminal] = os.dup(2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the temporary folder of the run, after what may be mounted there."""
+    os.close(config.stash[_terminal])
+    folder = config.stash[_folder]
+    clear(folder)
+    if fuse_mounts(folder):
+        return  # removing would delete what is mounted
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+# --------------------------------------------------------------- what this machine cannot run
+
+
+def why_no_mounts() -> str | None:
+    """Why nothing can be mounted here; None if it can."""
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return f"/dev/fuse: {error.strerror}"
+    if os.geteuid() != 0 and shutil.which("fusermount3") is None:
+        return "there is no fusermount3"
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip, or in CI fail, what needs /dev/fuse where there is none; leave out what needs root."""
+    loud = config.stash[_loud]
+    needing_root = [item for item in items if item.get_closest_marker("root")]
+    if needing_root and os.geteuid() != 0:
+        config.hook.pytest_deselected(items=needing_root)
+        items[:] = [item for item in items if item not in needing_root]
+        loud.append(f"{len(needing_root)} tests need root and were LEFT OUT")
+
+    mounting = [item for item in items if item.get_closest_marker("mount")]
+    reason = why_no_mounts() if mounting else None
+    if reason is None:
+        return
+    if os.environ.get("CI") == "true":
+        loud.append(f"{len(mounting)} tests of real mounts FAILED: {reason}, and CI must have it")
+        for item in mounting:
+            item.add_marker(pytest.mark.usefixtures("_no_mounts_in_ci"))
+    else:
+        loud.append(f"{len(mounting)} tests of real mounts were SKIPPED: {reason}")
+        for item in mounting:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def _no_mounts_in_ci() -> None:
+    pytest.fail(f"{why_no_mounts()}; where CI=true this is no reason to skip", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say loudly what was not run."""
+    for line in config.stash[_loud]:
+        terminalreporter.write_sep("!", line, red=True, bold=True)
+
+
+# --------------------------------------------------------------- fixtures
+
+
+@pytest.fixture
+def mountpoint(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """An empty folder that everybody may enter; a mount that the test leaves there is taken away, and an
+    error.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mnt-"))
+    folder.chmod(0o755)
+    yield folder
+    left = [mount.mountpoint for mount in clear(folder)]
+    if not fuse_mounts(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    if left:
+        pytest.fail(f"{request.node.name} left mounted: {', '.join(left)}")
+
+
+# --------------------------------------------------------------- tests that hang
+
+
+def _limit(item: pytest.Item) -> float:
+    """The time limit of *item* in seconds as pytest-timeout takes it; 0 for none."""
+    marker = item.get_closest_marker("timeout")
+    if marker is not None:
+        return float(marker.kwargs.get("timeout", marker.args[0] if marker.args else 0))
+    option = item.config.getoption("timeout")
+    return float(option if option is not None else item.config.getini("timeout") or 0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch over the test: set-up, call and tear-down have each their time limit."""
+    limit = _limit(item)
+    if not limit or item.config.getoption("usepdb"):
+        return (yield)
+    folder, terminal = item.config.stash[_folder], item.config.stash[_terminal]
+
+    def bark() -> None:
+        os.write(terminal, f"\n!! {item.nodeid} hangs; aborting its mounts\n".encode())
+        faulthandler.dump_traceback(file=terminal, all_threads=True)
+        for mount in reversed(fuse_mounts(folder)):
+            abort(mount)
+            detach(mount.mountpoint)
+
+    watchdog = threading.Timer(limit + PATIENCE, bark)
+    watchdog.daemon = True
+    watchdog.name = "watchdog"
+    watchdog.start()
+    faulthandler.dump_traceback_later(limit + PATIENCE + LAST_RESORT, exit=True, file=terminal)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        watchdog.cancel()
+        watchdog.join(PATIENCE)
+
+
+if sys.gettrace() is None:
+    faulthandler.enable()
