@@ -89,10 +89,10 @@ def call(command: list[str], limit: float, user: pwd.struct_passwd | None = None
             for mount in left:
                 abort(mount)
             _end(child)
-    for mount in left:
-        say(f"left mounted: {mount.mountpoint} ({mount.source})")
-        abort(mount)
-        detach(mount.mountpoint)
+        for mount in left:
+            say(f"left mounted: {mount.mountpoint} ({mount.source})")
+            abort(mount)
+            detach(mount.mountpoint)
     if left and status == 0:
         status = 1
     return status if status >= 0 else 128 - status
