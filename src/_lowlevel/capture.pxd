@@ -1,0 +1,90 @@
+# cython: language_level=3
+"""What a C callback leaves behind for Python: one request's arguments, in the receiving thread's own slot."""
+
+from libc.stdint cimport uint64_t
+
+from fusetree._lowlevel.libfuse.common cimport fuse_file_info
+from fusetree._lowlevel.libfuse.lowlevel cimport fuse_forget_data, fuse_ino_t, fuse_req_t
+from fusetree._lowlevel.libfuse.posix cimport c_stat, dev_t, off_t
+from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_t
+from fusetree._lowlevel.table cimport ft_table
+
+# Numbers of linux/fuse.h, enum fuse_opcode.
+cdef enum Opcode:
+    OP_NONE = 0
+    OP_LOOKUP = 1
+    OP_FORGET = 2
+    OP_GETATTR = 3
+    OP_SETATTR = 4
+    OP_READLINK = 5
+    OP_SYMLINK = 6
+    OP_MKNOD = 8
+    OP_MKDIR = 9
+    OP_UNLINK = 10
+    OP_RMDIR = 11
+    OP_RENAME = 12
+    OP_LINK = 13
+    OP_OPEN = 14
+    OP_READ = 15
+    OP_WRITE = 16
+    OP_STATFS = 17
+    OP_RELEASE = 18
+    OP_FSYNC = 20
+    OP_SETXATTR = 21
+    OP_GETXATTR = 22
+    OP_LISTXATTR = 23
+    OP_REMOVEXATTR = 24
+    OP_FLUSH = 25
+    OP_INIT = 26
+    OP_OPENDIR = 27
+    OP_READDIR = 28
+    OP_RELEASEDIR = 29
+    OP_FSYNCDIR = 30
+    OP_ACCESS = 34
+    OP_CREATE = 35
+    OP_BATCH_FORGET = 42
+    OP_READDIRPLUS = 44
+    OP_COUNT = 64
+
+# All pointers point into the receive buffer or the stack of libfuse: they are good until the thread that filled this
+# struct receives again, and libfuse's stack is copied (fi, attr) because it ends with the callback.
+cdef struct Captured:
+    int opcode
+    fuse_req_t req
+    fuse_ino_t ino             # the inode, or the parent where a name follows
+    fuse_ino_t other_ino       # new parent of rename and link
+    const char *name
+    const char *other_name     # new name of rename, target of symlink
+    const char *data           # written bytes, value of an xattr
+    size_t size                # of data, or how much is asked for
+    off_t off
+    unsigned int number        # mode, mask, flags, datasync or to_set
+    dev_t rdev
+    bint has_fi
+    fuse_file_info fi
+    c_stat attr
+    const fuse_forget_data *forgets
+    fuse_forget_data single_forget
+
+# What fuse_session_new was given as userdata: one per session, lives as long as the session.
+cdef struct SessionState:
+    ft_table *table            # NULL: everything is Python's business
+    bint python_forget         # the handlers want FORGET
+    # asked for at INIT
+    unsigned long long want
+    unsigned long long unwant
+    unsigned int max_readahead
+    # told at INIT
+    bint initialized
+    bint closed                # no answer may be written any more
+    unsigned int proto_major
+    unsigned int proto_minor
+    unsigned int max_write
+    unsigned long long capable
+    unsigned long long wanted
+    # a session on a socket: one thread at a time takes a frame out, one at a time puts one in
+    pthread_mutex_t read_lock
+    pthread_mutex_t write_lock
+
+cdef Captured *current() noexcept nogil
+cdef void set_current(Captured *captured) noexcept nogil

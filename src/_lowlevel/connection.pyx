@@ -1,0 +1,487 @@
+# cython: language_level=3
+"""One FUSE connection: libfuse's session, mounted or on a descriptor.
+
+::
+
+    NEW --mount()/attach()--> CONNECTED --handshake()--> SERVING --exit()--> EXITED --close()--> CLOSED
+                                   \\____________ unmounted from outside ______/
+
+Rule 1: waits for nobody's thread: who calls :meth:`Connection.receive`, and when, is the backends' business.
+Rule 2: libfuse's session is destroyed with this object, and every Request holds this object: no use after free.
+Rule 3: after CLOSED nothing is written any more: late answers are swallowed (see request.pyx).
+"""
+
+import os
+
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.errno cimport EAGAIN, EINTR, ENODEV, errno
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from fusetree._lowlevel.capture cimport OP_INIT, OP_NONE, Captured, SessionState, set_current
+from fusetree._lowlevel.capture_files cimport register_files
+from fusetree._lowlevel.capture_inodes cimport register_inodes
+from fusetree._lowlevel.capture_names cimport register_names
+from fusetree._lowlevel.errors cimport check
+from fusetree._lowlevel.inodes cimport InodeTable
+from fusetree._lowlevel.libfuse.common cimport (
+    FT_HAVE_CUSTOM_IO,
+    FUSE_CAP_ATOMIC_O_TRUNC,
+    FUSE_CAP_CACHE_SYMLINKS,
+    FUSE_CAP_EXPORT_SUPPORT,
+    FUSE_CAP_PARALLEL_DIROPS,
+    FUSE_CAP_POSIX_ACL,
+    FUSE_CAP_READDIRPLUS,
+    FUSE_CAP_READDIRPLUS_AUTO,
+    FUSE_CAP_SPLICE_READ,
+    FUSE_CAP_WRITEBACK_CACHE,
+    fuse_buf,
+    fuse_buf_copy_flags,
+    fuse_bufvec,
+    fuse_version,
+)
+from fusetree._lowlevel.libfuse.lowlevel cimport (
+    fuse_custom_io,
+    fuse_lowlevel_notify_delete,
+    fuse_lowlevel_notify_inval_entry,
+    fuse_lowlevel_notify_inval_inode,
+    fuse_lowlevel_notify_retrieve,
+    fuse_lowlevel_notify_store,
+    fuse_lowlevel_ops,
+    fuse_session,
+    fuse_session_custom_io,
+    fuse_session_destroy,
+    fuse_session_exit,
+    fuse_session_exited,
+    fuse_session_fd,
+    fuse_session_mount,
+    fuse_session_new,
+    fuse_session_process_buf,
+    fuse_session_receive_buf,
+    fuse_session_unmount,
+)
+from fusetree._lowlevel.libfuse.opt cimport fuse_args, fuse_opt_free_args
+from fusetree._lowlevel.libfuse.posix cimport iovec
+from fusetree._lowlevel.libfuse.pthread cimport (
+    pthread_mutex_destroy,
+    pthread_mutex_init,
+    pthread_mutex_lock,
+    pthread_mutex_unlock,
+)
+from fusetree._lowlevel.request cimport Request
+
+from fusetree._lowlevel import log
+from fusetree.errors import MountError, SessionClosedError, UnsupportedFeatureError
+
+cdef extern from "compat.h" nogil:
+    """
+    #include <poll.h>
+    #include <sys/socket.h>
+    #include <unistd.h>
+    /* One frame off a stream socket: its first four bytes are its length (struct fuse_in_header.len). The end of the stream
+       is what ENODEV is for a device: the kernel side is gone. */
+    static ssize_t ft_read_frame(int fd, void *buf, size_t size)
+    {
+        size_t have = 0, want = 4;
+        while (have < want) {
+            ssize_t n = recv(fd, (char *)buf + have, want - have, 0);
+            if (n == 0) { errno = ENODEV; return -1; }
+            if (n < 0) {
+                if (errno == EINTR && have) continue;
+                if (errno == EAGAIN && have) {
+                    struct pollfd p = { fd, POLLIN, 0 };
+                    poll(&p, 1, -1);
+                    continue;
+                }
+                if (errno == ECONNRESET) errno = ENODEV;
+                return -1;
+            }
+            have += (size_t)n;
+            if (have == 4 && want == 4) {
+                want = *(uint32_t *)buf;
+                if (want < 40 || want > size) { errno = EIO; return -1; }
+            }
+        }
+        return (ssize_t)have;
+    }
+    static ssize_t ft_write_frame(int fd, struct iovec *iov, int count)
+    {
+        struct msghdr message = { .msg_iov = iov, .msg_iovlen = (size_t)count };
+        ssize_t total = 0;
+        size_t left = 0;
+        for (int i = 0; i < count; i++) left += iov[i].iov_len;
+        while (left) {
+            ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+            if (n < 0) {
+                if (errno == EINTR) continue;
+                if (errno == EAGAIN) {
+                    struct pollfd p = { fd, POLLOUT, 0 };
+                    poll(&p, 1, -1);
+                    continue;
+                }
+                return -1;
+            }
+            total += n;
+            left -= (size_t)n;
+            while (n && message.msg_iovlen) {
+                if ((size_t)n >= message.msg_iov->iov_len) {
+                    n -= (ssize_t)message.msg_iov->iov_len;
+                    message.msg_iov++;
+                    message.msg_iovlen--;
+                } else {
+                    message.msg_iov->iov_base = (char *)message.msg_iov->iov_base + n;
+                    message.msg_iov->iov_len -= (size_t)n;
+                    n = 0;
+                }
+            }
+        }
+        return total;
+    }
+    """
+    ssize_t ft_read_frame(int fd, void *buf, size_t size)
+    ssize_t ft_write_frame(int fd, iovec *iov, int count)
+    int c_shutdown "shutdown"(int fd, int how)
+    enum:
+        SHUT_RDWR
+
+
+cdef ssize_t socket_read(int fd, void *buf, size_t size, void *userdata) noexcept nogil:
+    cdef SessionState *state = <SessionState *>userdata
+    cdef ssize_t rc
+    pthread_mutex_lock(&state.read_lock)
+    rc = ft_read_frame(fd, buf, size)
+    pthread_mutex_unlock(&state.read_lock)
+    return rc
+
+
+cdef ssize_t socket_write(int fd, iovec *iov, int count, void *userdata) noexcept nogil:
+    cdef SessionState *state = <SessionState *>userdata
+    cdef ssize_t rc
+    pthread_mutex_lock(&state.write_lock)
+    rc = ft_write_frame(fd, iov, count)
+    pthread_mutex_unlock(&state.write_lock)
+    return rc
+
+
+cdef class ReceiveBuffer:
+    """Room for one request (1 MiB and a header); every thread that receives has its own."""
+
+    def __cinit__(self):
+        memset(&self.c_buf, 0, sizeof(self.c_buf))
+
+    def __dealloc__(self):
+        free(self.c_buf.mem)
+
+
+cdef int receive(fuse_session *session, fuse_buf *buf, Captured *captured) noexcept nogil:
+    """Receive until a request needs Python: 1; 0 when the connection ended; else a negative errno.
+
+    What the inode table answers by itself is answered in here, without the GIL.
+    """
+    cdef int rc
+    while True:
+        captured.opcode = OP_NONE
+        captured.name = NULL
+        captured.other_name = NULL
+        captured.data = NULL
+        captured.has_fi = False
+        captured.other_ino = 0
+        rc = fuse_session_receive_buf(session, buf)
+        if rc == -EINTR:
+            if fuse_session_exited(session):
+                return 0
+            continue
+        if rc <= 0:
+            return rc
+        if fuse_session_exited(session):
+            return 0
+        set_current(captured)
+        fuse_session_process_buf(session, buf)
+        set_current(NULL)
+        if captured.opcode != OP_NONE:
+            return 1
+        if fuse_session_exited(session):
+            return 0
+
+
+cdef class Connection:
+    """libfuse's session for a set of handlers.
+
+    :param wanted: names of the handlers that exist; libfuse answers everything else by itself.
+    :param options: mount options, each one ``-o`` argument ("ro", "fsname=x").
+    :param table: the inode table that may answer in C, or None.
+    :param capabilities: names of what to ask the kernel for: "export", "writeback_cache", "posix_acl", "cache_symlinks", "atomic_o_trunc".
+    :raises MountError: libfuse refused the options; its own words are in the message.
+    """
+
+    def __init__(self, wanted, options, InodeTable table=None, capabilities=()):
+        cdef fuse_lowlevel_ops ops
+        cdef fuse_args args
+        cdef set names = set(wanted)
+        cdef list encoded
+        cdef char *argv[256]
+        cdef int i
+        memset(&self.c_state, 0, sizeof(self.c_state))
+        pthread_mutex_init(&self.c_state.read_lock, NULL)
+        pthread_mutex_init(&self.c_state.write_lock, NULL)
+        self.table = table
+        if table is not None:
+            self.c_state.table = table.c_table
+        self.c_state.python_forget = "forget" in names
+        self.c_state.want = FUSE_CAP_PARALLEL_DIROPS
+        self.c_state.unwant = FUSE_CAP_SPLICE_READ
+        if "readdir" in names:
+            self.c_state.want |= FUSE_CAP_READDIRPLUS
+            names.add("readdirplus")
+            if table is None:
+                # Entries of readdir_reply carry attributes and raise lookup counts, always.
+                names.discard("readdir")
+                self.c_state.unwant |= FUSE_CAP_READDIRPLUS_AUTO
+            else:
+                self.c_state.want |= FUSE_CAP_READDIRPLUS_AUTO
+        for name, flag in (
+            ("export", FUSE_CAP_EXPORT_SUPPORT), ("writeback_cache", FUSE_CAP_WRITEBACK_CACHE),
+            ("posix_acl", FUSE_CAP_POSIX_ACL), ("cache_symlinks", FUSE_CAP_CACHE_SYMLINKS),
+            ("atomic_o_trunc", FUSE_CAP_ATOMIC_O_TRUNC),
+        ):
+            if name in capabilities:
+                self.c_state.want |= flag
+            else:
+                self.c_state.unwant |= flag
+        memset(&ops, 0, sizeof(ops))
+        register_names(&ops, names)
+        register_inodes(&ops, names)
+        register_files(&ops, names)
+        encoded = [b"fusetree"]
+        for option in options:
+            encoded += [b"-o", os.fsencode(option)]
+        if len(encoded) > 255:
+            raise ValueError(f"too many mount options ({len(options)}): at most 127")
+        for i in range(len(encoded)):
+            argv[i] = PyBytes_AS_STRING(encoded[i])
+        argv[len(encoded)] = NULL
+        args.argc = len(encoded)
+        args.argv = argv
+        args.allocated = 0
+        with log.collect() as lines:
+            self.c_session = fuse_session_new(&args, &ops, sizeof(ops), &self.c_state)
+        fuse_opt_free_args(&args)
+        if self.c_session == NULL:
+            raise MountError(22, "libfuse refused the mount options: " + ("; ".join(lines) or ", ".join(options)))
+
+    def __dealloc__(self):
+        if self.c_session != NULL:
+            fuse_session_destroy(self.c_session)
+            pthread_mutex_destroy(&self.c_state.read_lock)
+            pthread_mutex_destroy(&self.c_state.write_lock)
+
+    def mount(self, mountpoint: str) -> None:
+        """Mount at the absolute path *mountpoint*.  :raises MountError: with libfuse's own words."""
+        cdef bytes path = os.fsencode(mountpoint)
+        cdef const char *c_path = path
+        cdef int rc
+        with log.collect() as lines:
+            with nogil:
+                rc = fuse_session_mount(self.c_session, c_path)
+                saved = errno
+        if rc != 0:
+            raise MountError(saved or 5, f"can not mount at {mountpoint}: " + ("; ".join(lines) or "libfuse gave no reason"))
+        self.mounted = True
+
+    def attach(self, fd: int) -> None:
+        """Serve the stream socket *fd* instead of a mount; a duplicate is kept, so *fd* stays the caller's.
+
+        :raises UnsupportedFeatureError: libfuse is older than 3.14.
+        """
+        cdef fuse_custom_io io
+        cdef int own
+        if not FT_HAVE_CUSTOM_IO:
+            raise UnsupportedFeatureError("a session on a descriptor needs libfuse 3.14")
+        memset(&io, 0, sizeof(io))
+        io.read = socket_read
+        io.writev = socket_write
+        own = os.dup(fd)
+        check(fuse_session_custom_io(self.c_session, &io, own), "fuse_session_custom_io")
+        self.is_socket = True
+
+    def fileno(self) -> int:
+        """The descriptor to wait on before :meth:`receive`."""
+        return fuse_session_fd(self.c_session)
+
+    @property
+    def pointer(self) -> int:
+        """Address of libfuse's ``struct fuse_session``, for the notifier thread."""
+        return <size_t>self.c_session
+
+    @property
+    def initialized(self) -> bool:
+        """Whether the INIT handshake is done."""
+        return self.c_state.initialized
+
+    @property
+    def protocol(self) -> tuple[int, int]:
+        """Protocol version that was agreed on, (0, 0) before the handshake."""
+        return (self.c_state.proto_major, self.c_state.proto_minor)
+
+    @property
+    def max_write(self) -> int:
+        """Largest write in bytes, as agreed at INIT."""
+        return self.c_state.max_write
+
+    @property
+    def capable(self) -> int:
+        """FUSE_CAP_* bits that the kernel offered at INIT."""
+        return self.c_state.capable
+
+    @property
+    def capabilities_wanted(self) -> int:
+        """FUSE_CAP_* bits that are on."""
+        return self.c_state.wanted
+
+    @property
+    def exited(self) -> bool:
+        """Whether the connection ended: unmounted from outside, the other end closed, or :meth:`exit`."""
+        return fuse_session_exited(self.c_session) != 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` or :meth:`abandon` was called."""
+        return self.c_state.closed
+
+    def handshake(self, ReceiveBuffer buffer not None) -> None:
+        """Receive until INIT was answered.  :raises MountError: the connection ended before."""
+        cdef Captured captured
+        cdef int rc = 1
+        while not self.c_state.initialized:
+            with nogil:
+                rc = receive(self.c_session, &buffer.c_buf, &captured)
+            if rc <= 0 and not self.c_state.initialized:
+                raise MountError(-rc if rc else 107, "the connection ended before the INIT handshake was done")
+
+    cdef Request next_request(self, ReceiveBuffer buffer):
+        cdef Captured captured
+        cdef int rc
+        while True:
+            with nogil:
+                rc = receive(self.c_session, &buffer.c_buf, &captured)
+            if rc == 0:
+                return None
+            if rc < 0:
+                if self.c_state.closed or fuse_session_exited(self.c_session):
+                    return None
+                raise OSError(-rc, f"reading from the FUSE connection failed: {os.strerror(-rc)}")
+            if captured.opcode != OP_INIT:
+                return Request.wrap(&captured, &self.c_state, self)
+
+    def receive(self, ReceiveBuffer buffer not None) -> Request | None:
+        """Wait, without the GIL, for a request that needs Python.
+
+        :returns: the request, or None when the connection ended.
+        :raises BlockingIOError: the descriptor is non-blocking and there is no request now.
+        """
+        return self.next_request(buffer)
+
+    def exit(self) -> None:
+        """Make whoever receives return None: sets libfuse's exit flag and wakes one blocked receiver."""
+        cdef int fd = fuse_session_fd(self.c_session)
+        fuse_session_exit(self.c_session)
+        if self.is_socket:
+            c_shutdown(fd, SHUT_RDWR)
+        elif self.mounted and not self.c_state.closed:
+            # The kernel answers a retrieve with a request of its own, which ends a blocked read(2) of the device; closing the
+            # descriptor would not.  An error means that the connection is gone, so nobody is blocked.
+            with nogil:
+                fuse_lowlevel_notify_retrieve(self.c_session, 1, 0, 0, NULL)
+
+    def close(self, unmount: bool = True) -> None:
+        """End the connection, answer nothing any more and, unless *unmount* is False, unmount (lazily).  Idempotent.
+
+        *unmount* must be False when the mount is gone already: what is at the mountpoint now may be somebody else's.
+        """
+        if self.c_state.closed:
+            return
+        self.c_state.closed = True
+        fuse_session_exit(self.c_session)
+        self.detach_device()
+        if self.mounted and unmount:
+            with nogil:
+                fuse_session_unmount(self.c_session)
+
+    def abandon(self) -> None:
+        """In the child of a fork: let go of the device, without unmounting what belongs to the parent."""
+        if self.c_state.closed:
+            return
+        self.c_state.closed = True
+        self.detach_device()
+
+    cdef int detach_device(self) except -1:
+        # The number stays taken (by /dev/null) until libfuse closes it, so that a late write can not hit a stranger's file.
+        cdef int fd = fuse_session_fd(self.c_session)
+        if fd < 0:
+            return 0
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.dup2(null, fd, inheritable=False)
+        finally:
+            os.close(null)
+        return 0
+
+    cdef int notified(self, int rc, str what) except -1:
+        if self.c_state.closed:
+            raise SessionClosedError(f"{what}: the session is closed")
+        return check(rc, what)
+
+    def invalidate_inode(self, ino: int, attr_only: bool = False) -> None:
+        """Tell the kernel to forget attributes and, unless *attr_only*, cached content of *ino*.
+
+        :raises FileNotFoundError: the kernel does not know the inode.
+        """
+        cdef unsigned long long c_ino = ino
+        cdef int rc
+        cdef int off = -1 if attr_only else 0
+        with nogil:
+            rc = fuse_lowlevel_notify_inval_inode(self.c_session, c_ino, off, 0)
+        self.notified(rc, f"invalidate_inode({ino})")
+
+    def invalidate_entry(self, parent: int, bytes name not None) -> None:
+        """Tell the kernel to forget what *name* in directory *parent* leads to.
+
+        It waits for the lock of the directory: never call it from a handler of a request on that directory (libfuse,
+        doc/README.notifications: deadlock).  :raises FileNotFoundError: the kernel does not know the name.
+        """
+        cdef unsigned long long c_parent = parent
+        cdef const char *c_name = name
+        cdef size_t size = len(name)
+        cdef int rc
+        with nogil:
+            rc = fuse_lowlevel_notify_inval_entry(self.c_session, c_parent, c_name, size)
+        self.notified(rc, f"invalidate_entry({parent}, {name!r})")
+
+    def notify_delete(self, parent: int, child: int, bytes name not None) -> None:
+        """Tell the kernel that *name*, leading to *child*, was removed from *parent*; watchers of inotify(7) are told too.
+
+        The same deadlock rule as for :meth:`invalidate_entry`.  :raises FileNotFoundError: the kernel does not know the name.
+        """
+        cdef unsigned long long c_parent = parent
+        cdef unsigned long long c_child = child
+        cdef const char *c_name = name
+        cdef size_t size = len(name)
+        cdef int rc
+        with nogil:
+            rc = fuse_lowlevel_notify_delete(self.c_session, c_parent, c_child, c_name, size)
+        self.notified(rc, f"notify_delete({parent}, {child}, {name!r})")
+
+    def notify_store(self, ino: int, offset: int, data) -> None:
+        """Put *data* into the page cache of *ino* at *offset* bytes."""
+        cdef unsigned long long c_ino = ino
+        cdef long long c_offset = offset
+        cdef bytes owned = bytes(data)
+        cdef fuse_bufvec vector
+        cdef int rc
+        memset(&vector, 0, sizeof(vector))
+        vector.count = 1
+        vector.buf[0].size = len(owned)
+        vector.buf[0].mem = PyBytes_AS_STRING(owned)
+        with nogil:
+            rc = fuse_lowlevel_notify_store(self.c_session, c_ino, c_offset, &vector, <fuse_buf_copy_flags>0)
+        self.notified(rc, f"notify_store({ino})")

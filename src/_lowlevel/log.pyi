@@ -1,0 +1,6 @@
+from contextlib import AbstractContextManager
+from logging import Logger
+
+logger: Logger
+
+def collect() -> AbstractContextManager[list[str]]: ...

@@ -1,0 +1,230 @@
+# cython: language_level=3
+"""One request of the kernel: its arguments, and the right to answer it once.
+
+Rule 1: ``take()`` hands libfuse's handle out exactly once; whoever got it must answer.
+Rule 2: a request that is dropped without an answer is answered with EIO, so no client waits for ever.
+Rule 3: a request holds its session, so libfuse's session outlives every request.  Once the session is closed, a late answer
+        is swallowed (``fuse_reply_none`` frees the request without writing to a descriptor that may be somebody else's by now).
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_FromString, PyBytes_FromStringAndSize
+from libc.errno cimport EIO
+
+from fusetree._lowlevel.attributes cimport attributes_to_set
+from fusetree._lowlevel.capture cimport (
+    OP_ACCESS,
+    OP_BATCH_FORGET,
+    OP_COUNT,
+    OP_CREATE,
+    OP_FLUSH,
+    OP_FORGET,
+    OP_FSYNC,
+    OP_FSYNCDIR,
+    OP_GETATTR,
+    OP_GETXATTR,
+    OP_LINK,
+    OP_LISTXATTR,
+    OP_LOOKUP,
+    OP_MKDIR,
+    OP_MKNOD,
+    OP_NONE,
+    OP_OPEN,
+    OP_OPENDIR,
+    OP_READ,
+    OP_READDIR,
+    OP_READDIRPLUS,
+    OP_READLINK,
+    OP_RELEASE,
+    OP_RELEASEDIR,
+    OP_REMOVEXATTR,
+    OP_RENAME,
+    OP_RMDIR,
+    OP_SETATTR,
+    OP_SETXATTR,
+    OP_STATFS,
+    OP_SYMLINK,
+    OP_UNLINK,
+    OP_WRITE,
+    Captured,
+    SessionState,
+)
+from fusetree._lowlevel.libfuse.lowlevel cimport (
+    fuse_ctx,
+    fuse_ino_t,
+    fuse_reply_err,
+    fuse_reply_none,
+    fuse_req_ctx,
+    fuse_req_interrupted,
+    fuse_req_t,
+)
+from fusetree._lowlevel.notices cimport handler_begins, handler_ends
+
+cdef extern from *:
+    """
+    /* One exchange decides who answers, whether or not a GIL orders the threads. */
+    static inline struct fuse_req *ft_take(struct fuse_req **slot)
+    { return __atomic_exchange_n(slot, NULL, __ATOMIC_ACQ_REL); }
+    """
+    fuse_req_t ft_take(fuse_req_t *slot) nogil
+
+OPCODE_NAMES = {
+    OP_LOOKUP: "lookup", OP_FORGET: "forget", OP_GETATTR: "getattr", OP_SETATTR: "setattr", OP_READLINK: "readlink",
+    OP_SYMLINK: "symlink", OP_MKNOD: "mknod", OP_MKDIR: "mkdir", OP_UNLINK: "unlink", OP_RMDIR: "rmdir",
+    OP_RENAME: "rename", OP_LINK: "link", OP_OPEN: "open", OP_READ: "read", OP_WRITE: "write", OP_STATFS: "statfs",
+    OP_RELEASE: "release", OP_FSYNC: "fsync", OP_SETXATTR: "setxattr", OP_GETXATTR: "getxattr",
+    OP_LISTXATTR: "listxattr", OP_REMOVEXATTR: "removexattr", OP_FLUSH: "flush", OP_OPENDIR: "opendir",
+    OP_READDIR: "readdir", OP_READDIRPLUS: "readdir", OP_RELEASEDIR: "releasedir", OP_FSYNCDIR: "fsyncdir",
+    OP_ACCESS: "access", OP_CREATE: "create", OP_BATCH_FORGET: "forget",
+}
+
+
+@cython.freelist(64)
+cdef class RequestContext:
+    """Who asks: user id, group id, thread id and umask of the calling process, as the kernel tells them.
+
+    The ids are 0 where the kernel has none to tell, such as write-back from the page cache.
+    """
+
+    def __reduce__(self):
+        raise TypeError("a RequestContext belongs to one request and can not be pickled or copied")
+
+    def __repr__(self) -> str:
+        return f"<RequestContext uid={self.uid} gid={self.gid} pid={self.pid} umask=0o{self.umask:o}>"
+
+
+cdef inline bint holds_directory(int opcode) noexcept nogil:
+    # The client holds the lock of the directory while the kernel waits for these.
+    return (
+        opcode == OP_LOOKUP or opcode == OP_CREATE or opcode == OP_MKNOD or opcode == OP_MKDIR or opcode == OP_UNLINK
+        or opcode == OP_RMDIR or opcode == OP_SYMLINK or opcode == OP_RENAME or opcode == OP_READDIR
+        or opcode == OP_READDIRPLUS
+    )
+
+
+@cython.final
+@cython.no_gc_clear
+@cython.freelist(64)
+cdef class Request:
+    """A request that waits for its answer; made by the session only.
+
+    What may be asked of it are its arguments; it is answered through a :class:`~fusetree._lowlevel.dispatch.Dispatcher`.
+    """
+
+    @staticmethod
+    cdef Request wrap(Captured *c, SessionState *state, object session):
+        cdef Request self = Request.__new__(Request)
+        cdef const fuse_ctx *ctx
+        cdef RequestContext context
+        cdef int op = c.opcode
+        cdef size_t i
+        self.c_req = c.req
+        self.c_state = state
+        self.session = session
+        self.c_opcode = op
+        self.c_ino = c.ino
+        self.c_other_ino = c.other_ino
+        self.c_size = c.size
+        self.c_off = c.off
+        self.c_number = c.number
+        self.c_has_fi = c.has_fi
+        self.c_counted = False
+        if c.has_fi:
+            self.c_fh = c.fi.fh
+            self.c_flags = c.fi.flags
+        ctx = fuse_req_ctx(c.req)
+        context = RequestContext.__new__(RequestContext)
+        context.uid = ctx.uid
+        context.gid = ctx.gid
+        context.pid = ctx.pid
+        context.umask = ctx.umask
+        self.ctx = context
+        if c.name != NULL:
+            self.name_bytes = PyBytes_FromString(c.name)
+        if c.data != NULL:
+            self.other = PyBytes_FromStringAndSize(c.data, c.size)
+        elif c.other_name != NULL:
+            self.other = PyBytes_FromString(c.other_name)
+        elif op == OP_SETATTR:
+            self.other = attributes_to_set(&c.attr, c.number)
+        elif op == OP_FORGET or op == OP_BATCH_FORGET:
+            self.other = [(c.forgets[i].ino, c.forgets[i].nlookup) for i in range(c.size)]
+        elif op == OP_MKNOD:
+            self.c_rdev = c.rdev
+        elif op == OP_WRITE or op == OP_SETXATTR:
+            self.other = b""
+        if state.table != NULL and (holds_directory(op) or op == OP_LINK):
+            self.c_counted = True
+            self.c_stamp = handler_begins(state.table, c.other_ino if op == OP_LINK else c.ino)
+            if op == OP_RENAME:
+                handler_begins(state.table, c.other_ino)
+        return self
+
+    cdef fuse_req_t take(self) noexcept:
+        """libfuse's handle, once; NULL when the request was answered before, or its session is closed."""
+        cdef fuse_req_t req = ft_take(&self.c_req)
+        if req != NULL:
+            if self.c_counted:
+                self.c_counted = False
+                handler_ends(self.c_state.table, self.c_other_ino if self.c_opcode == OP_LINK else self.c_ino)
+                if self.c_opcode == OP_RENAME:
+                    handler_ends(self.c_state.table, self.c_other_ino)
+            if self.c_state.closed:
+                fuse_reply_none(req)
+                return NULL
+        return req
+
+    cdef int fail_with(self, int errno) noexcept:
+        cdef fuse_req_t req = self.take()
+        if req == NULL:
+            return 0
+        if self.c_opcode == OP_FORGET or self.c_opcode == OP_BATCH_FORGET:
+            fuse_reply_none(req)
+            return 0
+        return fuse_reply_err(req, errno)
+
+    def __init__(self):
+        raise TypeError("a Request is made by the session that received it")
+
+    def __dealloc__(self):
+        if self.c_req != NULL:
+            self.fail_with(EIO)
+
+    @property
+    def opcode(self) -> int:
+        """Number of the operation in linux/fuse.h."""
+        return self.c_opcode
+
+    @property
+    def operation(self) -> str:
+        """Name of the handler that answers it."""
+        return OPCODE_NAMES.get(self.c_opcode, f"opcode {self.c_opcode}")
+
+    @property
+    def inode(self) -> int:
+        """The inode, or the directory where the request has a name."""
+        return self.c_ino
+
+    @property
+    def name(self) -> bytes | None:
+        """The name of the directory entry or xattr that the request speaks of."""
+        return self.name_bytes
+
+    @property
+    def context(self) -> RequestContext:
+        """Who asks."""
+        return self.ctx
+
+    @property
+    def replied(self) -> bool:
+        """Whether it was answered."""
+        return self.c_req == NULL
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the caller gave up waiting (a signal arrived); False once answered."""
+        cdef fuse_req_t req = self.c_req
+        return req != NULL and fuse_req_interrupted(req) != 0
+
+    def __repr__(self) -> str:
+        return f"<Request {self.operation} inode={self.c_ino} name={self.name_bytes!r} replied={self.replied}>"

@@ -1,0 +1,41 @@
+"""The low-level API: a file system as handlers of the kernel's requests.
+
+Define a subclass of :class:`Operations`, and serve it with a :class:`Session`.  The names and signatures are those that users of
+pyfuse3 and llfuse know, without ``async``.
+"""
+
+from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, StatvfsData
+from fusetree._lowlevel.dirents import ReaddirToken, readdir_reply
+from fusetree._lowlevel.features import compiled_version, features, package_version, runtime_version
+from fusetree._lowlevel.fileinfo import FileInfo
+from fusetree._lowlevel.inodes import InodeTable
+from fusetree._lowlevel.request import RequestContext
+from fusetree.errors import FUSEError, MountError, SessionClosedError, UnsupportedFeatureError
+from fusetree.flags import ENOATTR, RENAME_EXCHANGE, RENAME_NOREPLACE, ROOT_INODE
+from fusetree.server.operations import Operations
+from fusetree.server.session import Session
+
+__all__ = [
+    "ENOATTR",
+    "RENAME_EXCHANGE",
+    "RENAME_NOREPLACE",
+    "ROOT_INODE",
+    "EntryAttributes",
+    "FUSEError",
+    "FileInfo",
+    "InodeTable",
+    "MountError",
+    "Operations",
+    "ReaddirToken",
+    "RequestContext",
+    "Session",
+    "SessionClosedError",
+    "SetattrFields",
+    "StatvfsData",
+    "UnsupportedFeatureError",
+    "compiled_version",
+    "features",
+    "package_version",
+    "readdir_reply",
+    "runtime_version",
+]

@@ -1,0 +1,254 @@
+"""The handlers that a file system may define, one for each request of the kernel.
+
+Rule 1: a handler that a subclass does not define is not registered: the kernel learns that once and does not ask again.
+Rule 2: handlers may be called from several threads at once.
+Rule 3: a handler raises ``OSError`` to answer with its errno (the class alone is enough: ``FileNotFoundError()`` is ENOENT);
+        anything else is a bug: EIO is answered, the traceback is logged, the mount goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING, ClassVar
+
+from fusetree.errors import FUSEError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, StatvfsData
+    from fusetree._lowlevel.dirents import ReaddirToken
+    from fusetree._lowlevel.fileinfo import FileInfo
+    from fusetree._lowlevel.inodes import InodeTable
+    from fusetree._lowlevel.request import RequestContext
+
+ENOSYS = 38
+
+
+class Operations:
+    """Base class of a low-level file system; override the handlers that it has.
+
+    Inodes are named by the number that a handler gives out in ``EntryAttributes.st_ino``; the root is ``ROOT_INODE`` (1) and needs no
+    lookup.  The *lookup count* of an inode says how many references the kernel holds: each successful answer of ``lookup``, ``create``, ``mknod``,
+    ``mkdir``, ``symlink``, ``link`` and each entry that ``readdir_reply`` took raises it by one, ``forget`` lowers it.  While it is above
+    zero the inode number must stay valid, even when no name leads to it any more.  A count that an answer raised but that did not reach the kernel
+    is taken back by a call of ``forget``, an open file that did not by a call of ``release``.
+
+    Names, link targets and xattr names are ``bytes``; sizes and offsets count bytes; *ctx* tells who asks.
+    """
+
+    #: Lookups of "." and ".." work; needed for export over NFS.
+    supports_dot_lookup: ClassVar[bool] = True
+    #: The kernel may buffer and merge writes (and then decides about sizes and times itself).
+    enable_writeback_cache: ClassVar[bool] = False
+    #: The kernel enforces POSIX ACLs kept in xattrs; implies the option default_permissions.
+    enable_acl: ClassVar[bool] = False
+    #: open gets O_TRUNC; else the kernel sends a setattr of the size after open.
+    atomic_o_trunc: ClassVar[bool] = False
+    #: The kernel may cache link targets.
+    cache_symlinks: ClassVar[bool] = False
+    #: A table that answers in C what it knows, before any handler is asked.
+    inode_table: InodeTable | None = None
+
+    def init(self) -> None:
+        """Called once, when the handshake with the kernel is done and before any other handler."""
+
+    def destroy(self) -> None:
+        """Called once, when the session is closed; lookup counts that the kernel never took back end here."""
+
+    def describe(self, inode: int) -> str | None:
+        """Path of *inode* for log messages, or None."""
+        return None
+
+    def stacktrace(self) -> None:
+        """Log the stack of every thread; useful to see what a stuck file system waits for."""
+        lines = []
+        for ident, frame in sys._current_frames().items():
+            lines.append(f"thread {ident}:\n{''.join(traceback.format_stack(frame))}")
+        logging.getLogger("fusetree").error("%s", "\n".join(lines))
+
+    # Names
+
+    def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> EntryAttributes:
+        """Attributes of the entry *name* in directory *parent_inode*.
+
+        ENOENT when there is none; or attributes with ``st_ino`` 0, which the kernel caches as "no such name" for ``entry_timeout``
+        seconds.  **Raises the lookup count** of the returned inode by one.
+        """
+        raise FUSEError(ENOSYS)
+
+    def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
+        """Lower lookup counts: *inode_list* has pairs (inode, by how much).  Nobody waits for an answer; it must not raise."""
+
+    def mknod(
+        self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: RequestContext
+    ) -> EntryAttributes:
+        """Make a file of the type in *mode*, with device number *rdev* where it is a device.
+
+        EEXIST when the name is taken.  **Raises the lookup count** of the new inode by one.
+        """
+        raise FUSEError(ENOSYS)
+
+    def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: RequestContext) -> EntryAttributes:
+        """Make a directory; *mode* has its type and permission bits.
+
+        EEXIST when the name is taken.  **Raises the lookup count** of the new inode by one.
+        """
+        raise FUSEError(ENOSYS)
+
+    def unlink(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
+        """Remove a name that is not a directory's.  The inode lives on while its lookup count is above zero."""
+        raise FUSEError(ENOSYS)
+
+    def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
+        """Remove an empty directory (else ENOTEMPTY).  The inode lives on while its lookup count is above zero."""
+        raise FUSEError(ENOSYS)
+
+    def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext) -> EntryAttributes:
+        """Make a symbolic link to *target*.  **Raises the lookup count** of the new inode by one."""
+        raise FUSEError(ENOSYS)
+
+    def rename(
+        self,
+        parent_inode_old: int,
+        name_old: bytes,
+        parent_inode_new: int,
+        name_new: bytes,
+        flags: int,
+        ctx: RequestContext,
+    ) -> None:
+        """Move a name.  What *name_new* led to before loses that name, unless *flags* says otherwise: RENAME_NOREPLACE
+        (EEXIST then) or RENAME_EXCHANGE (rename(2))."""
+        raise FUSEError(ENOSYS)
+
+    def link(
+        self, inode: int, new_parent_inode: int, new_name: bytes, ctx: RequestContext
+    ) -> EntryAttributes:
+        """Give *inode* one more name.  **Raises the lookup count** of *inode* by one."""
+        raise FUSEError(ENOSYS)
+
+    def create(
+        self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: RequestContext
+    ) -> tuple[FileInfo, EntryAttributes]:
+        """Make a regular file and open it with *flags* (open(2)).  **Raises the lookup count** of the new inode by one."""
+        raise FUSEError(ENOSYS)
+
+    # Inodes
+
+    def getattr(self, inode: int, ctx: RequestContext) -> EntryAttributes:
+        """Attributes of *inode*; ``entry_timeout`` is not used."""
+        raise FUSEError(ENOSYS)
+
+    def setattr(
+        self,
+        inode: int,
+        attr: EntryAttributes,
+        fields: SetattrFields,
+        fh: int | None,
+        ctx: RequestContext,
+    ) -> EntryAttributes:
+        """Change the attributes that *fields* names to their values in *attr* ("now" is resolved already).
+
+        *fh* is the file handle when the system call had one (ftruncate(2)), else None.  Returns all attributes, after the change.
+        """
+        raise FUSEError(ENOSYS)
+
+    def readlink(self, inode: int, ctx: RequestContext) -> bytes:
+        """Target of the symbolic link *inode*."""
+        raise FUSEError(ENOSYS)
+
+    def statfs(self, ctx: RequestContext) -> StatvfsData:
+        """Size and limits of the file system."""
+        raise FUSEError(ENOSYS)
+
+    def access(self, inode: int, mode: int, ctx: RequestContext) -> bool:
+        """Whether the caller may do *mode* (access(2)); not called with the option default_permissions."""
+        raise FUSEError(ENOSYS)
+
+    def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> None:
+        """Set an extended attribute.  XATTR_CREATE and XATTR_REPLACE are settled before, by a call of ``getxattr``."""
+        raise FUSEError(ENOSYS)
+
+    def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
+        """Value of an extended attribute; ENODATA when there is none of that name."""
+        raise FUSEError(ENOSYS)
+
+    def listxattr(self, inode: int, ctx: RequestContext) -> Iterable[bytes]:
+        """Names of the extended attributes."""
+        raise FUSEError(ENOSYS)
+
+    def removexattr(self, inode: int, name: bytes, ctx: RequestContext) -> None:
+        """Remove an extended attribute; ENODATA when there is none of that name."""
+        raise FUSEError(ENOSYS)
+
+    # Open files
+
+    def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
+        """Open *inode*; *flags* as in open(2), without O_CREAT, O_EXCL, O_NOCTTY and (unless ``atomic_o_trunc``) O_TRUNC.
+
+        ``FileInfo.fh`` comes back with every request on this open file.
+        """
+        raise FUSEError(ENOSYS)
+
+    def read(self, fh: int, off: int, size: int) -> bytes | bytearray | memoryview:
+        """*size* bytes at offset *off*; fewer only at the end of the file.  Any contiguous buffer will do, it is not copied."""
+        raise FUSEError(ENOSYS)
+
+    def write(self, fh: int, off: int, buf: bytes) -> int:
+        """Write *buf* at offset *off*; returns how many bytes were written, which must be all but with direct_io."""
+        raise FUSEError(ENOSYS)
+
+    def flush(self, fh: int) -> None:
+        """A descriptor of this open file was closed; errors reach close(2).  Called once for each duplicate."""
+        raise FUSEError(ENOSYS)
+
+    def release(self, fh: int) -> None:
+        """The last descriptor was closed; *fh* is not used again.  Errors reach nobody."""
+        raise FUSEError(ENOSYS)
+
+    def fsync(self, fh: int, datasync: bool) -> None:
+        """Bring data, and unless *datasync* also metadata, to the store."""
+        raise FUSEError(ENOSYS)
+
+    # Open directories
+
+    def opendir(self, inode: int, ctx: RequestContext) -> int | FileInfo:
+        """Open a directory; returns a file handle, or a FileInfo to say more (``cache_readdir``)."""
+        raise FUSEError(ENOSYS)
+
+    def readdir(self, fh: int, start_id: int, token: ReaddirToken) -> None:
+        """List from behind the entry whose ``next_id`` was *start_id* (0: from the start), by calls of ``readdir_reply(token, ...)``
+        until that returns False or there is no more.
+
+        Each entry that was taken **raises the lookup count** of its inode by one, except "." and "..".  Entries that come or go meanwhile must not make
+        others be skipped or appear twice.
+        """
+        raise FUSEError(ENOSYS)
+
+    def releasedir(self, fh: int) -> None:
+        """The directory was closed; *fh* is not used again."""
+        raise FUSEError(ENOSYS)
+
+    def fsyncdir(self, fh: int, datasync: bool) -> None:
+        """Bring the directory to the store."""
+        raise FUSEError(ENOSYS)
+
+
+#: Names of all handlers that answer a request.
+HANDLERS: tuple[str, ...] = (
+    "lookup", "forget", "getattr", "setattr", "readlink", "mknod", "mkdir", "unlink", "rmdir", "symlink", "rename", "link",
+    "create", "open", "read", "write", "flush", "release", "fsync", "opendir", "readdir", "releasedir", "fsyncdir", "statfs", "access",
+    "setxattr", "getxattr", "listxattr", "removexattr",
+)  # fmt: skip
+
+
+def handlers_of(operations: Operations) -> dict[str, object]:
+    """The handlers that *operations* defines itself, bound, by name."""
+    found: dict[str, object] = {}
+    for name in HANDLERS:
+        defined = getattr(type(operations), name, None)
+        if defined is not getattr(Operations, name) or name in getattr(operations, "__dict__", {}):
+            found[name] = getattr(operations, name)
+    return found

@@ -1,0 +1,287 @@
+"""One file system served: mounted, or on a descriptor.
+
+::
+
+    Session(...)  --> mounted, nothing served yet
+      start(), run()  --> serving, the INIT handshake done
+        unmounted from outside, stop()  --> ended: wait() returns
+          close()  --> unmounted, closed
+
+Rule 1: whatever happens, close() unmounts; it is called at the end of the ``with`` block, and at interpreter exit for what is left.
+Rule 2: after a fork the child lets go of the device and never unmounts (a child that held it would keep clients of a dead server waiting).
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import traceback
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from fusetree._lowlevel.connection import Connection, ReceiveBuffer
+from fusetree._lowlevel.dispatch import Dispatcher
+from fusetree.errors import SessionClosedError
+from fusetree.server import mountinfo
+from fusetree.server.failures import Failures
+from fusetree.server.operations import handlers_of
+from fusetree.server.threads import ThreadPool, start_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from fusetree.server.operations import Operations
+
+logger = logging.getLogger("fusetree")
+
+#: Seconds that close() waits for handlers that are still running.
+CLOSE_GRACE = 5.0
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()  # for fork and interpreter exit only
+
+
+class Session:
+    """Serves *operations* at *mountpoint*, or on the socket *fd*.
+
+    The file system is mounted when this returns; :meth:`run` or :meth:`start` serves it, and :meth:`close`, or the end of the ``with`` block, unmounts.
+
+    :param operations: the file system.
+    :param mountpoint: an existing directory; made absolute.
+    :param options: mount options as for ``mount -o``: "ro", "fsname=x", "allow_other", "default_permissions", ...
+    :param fd: a connected stream socket to speak the FUSE protocol on, instead of a mount: each message is a frame whose first four bytes are its
+        length.  It stays the caller's, the session keeps a duplicate.
+    :param strict: an exception of a handler that is not an OSError ends the session and is raised by :meth:`run`, :meth:`wait` and :meth:`close`.
+    :raises MountError: the mount failed; the message has libfuse's own words.
+    """
+
+    def __init__(
+        self,
+        operations: Operations,
+        mountpoint: str | os.PathLike[str] | None = None,
+        options: Iterable[str] = (),
+        *,
+        fd: int | None = None,
+        strict: bool = False,
+    ) -> None:
+        if (mountpoint is None) == (fd is None):
+            raise TypeError("Session needs either a mountpoint or a descriptor (fd=)")
+        self.operations = operations
+        self.mountpoint = None if mountpoint is None else os.path.abspath(os.fspath(mountpoint))
+        handlers = handlers_of(operations)
+        capabilities = {
+            "export": operations.supports_dot_lookup,
+            "writeback_cache": operations.enable_writeback_cache,
+            "posix_acl": operations.enable_acl,
+            "atomic_o_trunc": operations.atomic_o_trunc,
+            "cache_symlinks": operations.cache_symlinks,
+        }
+        option_list = list(options)
+        if operations.enable_acl and "default_permissions" not in option_list and fd is None:
+            option_list.append("default_permissions")
+        self._failures = Failures(operations.describe, strict=strict, stop=self._stop_from_handler)
+        self._dispatcher = Dispatcher(handlers, self._failures)
+        self._connection = Connection(
+            set(handlers), option_list, operations.inode_table, {name for name, on in capabilities.items() if on}
+        )
+        self._lock = threading.Lock()
+        self._pool: ThreadPool | None = None  # guarded by _lock
+        self._helpers: list[threading.Thread] = []  # the table's notifier and reaper
+        self._ended = threading.Event()
+        self._closing = False  # guarded by _lock
+        self._mount_id: int | None = None
+        if self.mountpoint is not None:
+            self._connection.mount(self.mountpoint)
+            seen = mountinfo.topmost(os.path.realpath(self.mountpoint))
+            self._mount_id = seen.mount_id if seen is not None else None
+        else:
+            assert fd is not None
+            self._connection.attach(fd)
+        _sessions.add(self)
+
+    def start(self, workers: int = 8) -> None:
+        """Serve in background threads; returns when the handshake with the kernel is done.
+
+        :param workers: how many handlers may run at once.
+        :raises MountError: the connection ended before the handshake was done.
+        """
+        if workers < 1:
+            raise ValueError(f"workers must be at least 1, not {workers}")
+        with self._lock:
+            if self._closing:
+                raise SessionClosedError("the session is closed")
+            if self._pool is not None:
+                raise RuntimeError("the session is served already")
+            self._pool = pool = ThreadPool(self._connection, self._dispatcher, workers, self._ended.set)
+        try:
+            self._connection.handshake(ReceiveBuffer())
+            self.operations.init()
+        except BaseException:
+            self._ended.set()
+            self.close()
+            raise
+        table = self.operations.inode_table
+        if table is not None:
+            pointer = self._connection.pointer
+            self._helpers = [
+                start_thread("fusetree-notifier", lambda: table.run_notifier(pointer)),
+                start_thread("fusetree-reaper", table.run_reaper),
+            ]
+        pool.start()
+
+    def run(self, workers: int = 8) -> None:
+        """Serve until unmounted from outside or stopped; a signal handler that raises (Ctrl-C) ends it too.
+
+        :param workers: how many handlers may run at once.
+        """
+        self.start(workers)
+        self.wait()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the session ended: unmounted from outside, :meth:`stop`, or a bug in a strict session.
+
+        :param timeout: seconds, or None for ever.
+        :returns: whether it ended.
+        """
+        ended = self._ended.wait(timeout)
+        if ended:
+            self._failures.raise_kept()
+        return ended
+
+    def stop(self) -> None:
+        """End the serving, from any thread and also from a handler; :meth:`close` then unmounts."""
+        with self._lock:
+            pool = self._pool
+        if pool is None:
+            self._ended.set()
+            return
+        pool.stop()
+        self._connection.exit()
+
+    def _stop_from_handler(self) -> None:
+        self.stop()
+
+    def close(self) -> None:
+        """Stop, unmount, and end the session.  Idempotent.  Handlers that still run get a few seconds to finish.
+
+        :raises BaseException: what a strict session kept.
+        """
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            pool = self._pool
+        self._connection.exit()
+        if pool is not None:
+            pool.stop()
+            stuck = pool.join(CLOSE_GRACE)
+            if stuck:
+                self._report_stuck(stuck)
+        self._connection.close(unmount=self._still_mounted())
+        table = self.operations.inode_table
+        if table is not None:
+            table.stop()
+            for thread in self._helpers:
+                if thread is not threading.current_thread():
+                    thread.join(CLOSE_GRACE)
+        self._ended.set()
+        _sessions.discard(self)
+        if pool is not None:
+            self.operations.destroy()
+        self._failures.raise_kept()
+
+    def _still_mounted(self) -> bool:
+        """Whether what is at the mountpoint is this session's mount, and not somebody's that came later."""
+        if self.mountpoint is None:
+            return False
+        return any(mount.mount_id == self._mount_id for mount in mountinfo.mounts())
+
+    def _report_stuck(self, threads: list[threading.Thread]) -> None:
+        frames = sys._current_frames()
+        for thread in threads:
+            frame = frames.get(thread.ident or 0)
+            stack = "".join(traceback.format_stack(frame)) if frame is not None else "(no stack)"
+            logger.warning(
+                "closing although a handler still runs in %s; its answer will be dropped\n%s", thread.name, stack
+            )
+
+    def _forked(self) -> None:
+        self._closing = True
+        self._connection.abandon()
+        self._ended.set()
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called, or this is the child of a fork."""
+        return self._closing
+
+    @property
+    def failures(self) -> int:
+        """How many handlers failed with something else than an OSError."""
+        return self._failures.count
+
+    @property
+    def connection(self) -> Connection:
+        """The core's connection: the way down."""
+        return self._connection
+
+    def invalidate_inode(self, inode: int, attr_only: bool = False) -> None:
+        """Make the kernel forget the attributes and, unless *attr_only*, the cached content of *inode*.
+
+        :raises FileNotFoundError: the kernel does not know the inode.
+        """
+        self._connection.invalidate_inode(inode, attr_only)
+
+    def invalidate_entry(self, parent_inode: int, name: bytes) -> None:
+        """Make the kernel forget what *name* in directory *parent_inode* leads to, also that it leads nowhere.
+
+        It waits for the directory's lock, so never call it from a handler of a request on that directory.
+
+        :raises FileNotFoundError: the kernel has nothing cached for that name.
+        """
+        self._connection.invalidate_entry(parent_inode, name)
+
+    def notify_delete(self, parent_inode: int, child_inode: int, name: bytes) -> None:
+        """As :meth:`invalidate_entry`, and tell watchers (inotify(7)) that *child_inode* was removed."""
+        self._connection.notify_delete(parent_inode, child_inode, name)
+
+    def notify_store(self, inode: int, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Put *data* into the page cache of *inode*, at *offset* bytes."""
+        self._connection.notify_store(inode, offset, data)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closing else "ended" if self._ended.is_set() else "open"
+        return f"<Session {self.mountpoint or 'on a descriptor'} {state}>"
+
+
+def _after_fork_in_child() -> None:
+    for session in list(_sessions):
+        session._forked()
+
+
+def _at_exit() -> None:
+    for session in list(_sessions):
+        try:
+            session.close()
+        except Exception:
+            logger.exception("closing %r at interpreter exit failed", session)
+
+
+def _register() -> None:
+    hooks: Any = os
+    hooks.register_at_fork(after_in_child=_after_fork_in_child)
+    atexit.register(_at_exit)
+
+
+_register()

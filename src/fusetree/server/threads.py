@@ -1,0 +1,104 @@
+"""The backend that runs handlers in threads: the thread that read a request handles it.
+
+Which thread reads is :class:`fusetree._lowlevel.rotation.Rotation`'s business; this file starts the threads, and no more of them than are of use.
+They are daemon threads: one that is stuck in a handler does not keep the interpreter from ending.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from fusetree._lowlevel.rotation import Rotation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fusetree._lowlevel.connection import Connection
+    from fusetree._lowlevel.dispatch import Dispatcher
+
+logger = logging.getLogger("fusetree")
+
+
+def start_thread(name: str, target: Callable[[], object]) -> threading.Thread:
+    """A daemon thread that gets no signals: they are the main thread's."""
+
+    def body() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE})
+        target()
+
+    thread = threading.Thread(target=body, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+class ThreadPool:
+    """The threads of one session.
+
+    :param workers: how many handlers may run at once, at least 1; there is one thread more, so that one can always read.
+    :param ended: called by the last thread that ends.
+    """
+
+    def __init__(
+        self, connection: Connection, dispatcher: Dispatcher, workers: int, ended: Callable[[], None]
+    ) -> None:
+        self._rotation = Rotation(connection, dispatcher, workers, self._need_thread)
+        self._limit = workers + 1
+        self._ended = ended
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []  # guarded by _lock
+        self._alive = 0  # guarded by _lock
+        self._stopping = False  # guarded by _lock
+
+    def start(self) -> None:
+        """Start the first reader and the first watch; more threads come when handlers block."""
+        self._add_thread()
+        self._add_thread()
+
+    @property
+    def takeovers(self) -> int:
+        """How often another thread became the reader because a handler took longer than about a millisecond."""
+        return int(self._rotation.takeovers)
+
+    def _need_thread(self) -> None:
+        if len(self._threads) < self._limit:
+            self._add_thread()
+
+    def _add_thread(self) -> None:
+        with self._lock:
+            if self._stopping or len(self._threads) >= self._limit:
+                return
+            self._alive += 1
+            self._threads.append(start_thread(f"fusetree-worker-{len(self._threads) + 1}", self._work))
+
+    def _work(self) -> None:
+        try:
+            self._rotation.work()
+        except BaseException:
+            logger.exception("a worker thread ended: the session stops")
+            self._rotation.stop()
+        finally:
+            with self._lock:
+                self._alive -= 1
+                self._stopping = True  # one that ends means that all end
+                last = self._alive == 0
+            if last:
+                self._ended()
+
+    def stop(self) -> None:
+        """Ask all threads to end; the one that reads must be woken by ``connection.exit()``."""
+        with self._lock:
+            self._stopping = True
+        self._rotation.stop()
+
+    def join(self, timeout: float) -> list[threading.Thread]:
+        """Wait up to *timeout* seconds for the threads to end; those that did not (stuck in a handler)."""
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            threads = [thread for thread in self._threads if thread is not threading.current_thread()]
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return [thread for thread in threads if thread.is_alive()]
