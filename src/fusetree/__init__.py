@@ -1,0 +1,1 @@
+"""File systems in user space from declared Python objects."""

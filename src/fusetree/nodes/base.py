@@ -1,0 +1,469 @@
+"""What every node is, and what the adapter needs to know of it.
+
+A node is one inode of a tree: it has a fixed file type, permissions, times, an inode number of its own
+and, while a mount knows it, observers. It does not know libfuse, node ids, lookup counts or handles; those
+are the adapter's.
+
+Rule 1: whoever changes a node stores first and tells the observers afterwards.
+Rule 2: observers only record; `Observer.settle`, which may wait, is called with no lock held.
+Rule 3: a node is small. What can be shared (times, links, locks) is shared; there is no list, dict or lock
+per node.
+
+Names of slots end in an underscore as well as they begin with one, so that the private fields of a user's
+class (`_lock`, `_parent`, `_observers`) are theirs.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import operator
+import stat
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
+
+import attrs
+
+from fusetree.nodes.locks import FREE_THREADED, gate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import dataclass_transform
+
+    from fusetree.nodes.directory import Dir
+else:
+
+    def dataclass_transform(**_: Any) -> Any:
+        """Type checkers read this mark; at run time it is nothing."""
+        return lambda decorator: decorator
+
+
+__all__ = [
+    "MAX_VALUE_SIZE",
+    "Change",
+    "FileNode",
+    "Node",
+    "Observer",
+    "Policy",
+    "WriteStyle",
+    "check_mode",
+    "now_ns",
+]
+
+#: The longest value, document or line that may be written to a node, in bytes; more is answered with EFBIG.
+#: It bounds what a writer can make the program hold. (The content of a `File` is not a value, and not
+#: bounded by this.)
+MAX_VALUE_SIZE: Final = 16 * 1024 * 1024
+
+#: The inode numbers that are given out begin here, out of the way of those that programs choose, and below
+#: 2**32 for the first two thousand million, for programs that know no longer ones.
+_FIRST_INO: Final = 1 << 31
+
+_C = TypeVar("_C")
+
+
+class Change(enum.Flag):
+    """What of a node has changed."""
+
+    #: Mode, owner, times, number of links.
+    ATTRIBUTES = enum.auto()
+    #: What is read from it: the bytes of a file, the target of a symbolic link.
+    CONTENT = enum.auto()
+    ALL = ATTRIBUTES | CONTENT
+
+
+# Operations on flags are slow, and the setter of an attribute must not be: the constants are compared by
+# identity.
+_ATTRIBUTES: Final = Change.ATTRIBUTES
+_ALL: Final = Change.ALL
+
+
+class Policy(enum.Enum):
+    """How readers get a regular file's content, and what may be kept of it."""
+
+    #: Bytes that lie in a file: the kernel's page cache keeps them, the size is known, mmap works.
+    PAGE = "page"
+    #: The text of an immutable value: each open pins the bytes of that moment, and they may be published.
+    SNAPSHOT = "snapshot"
+    #: Made anew by Python at each open, and pinned for it; never published.
+    DYNAMIC = "dynamic"
+
+
+class WriteStyle(enum.Enum):
+    """What a write(2) to a regular file means."""
+
+    #: Writing is refused.
+    NONE = "none"
+    #: Each write(2) is one whole value, stored at once.
+    VALUE = "value"
+    #: Writes are gathered, and stored at flush or fsync if any came since.
+    DOCUMENT = "document"
+    #: Each complete line is a call; what is left without a newline is one at flush.
+    LINES = "lines"
+    #: Bytes at an offset.
+    BYTES = "bytes"
+
+
+class Observer(Protocol):
+    """Who wants to know of changes: one per mount.
+
+    All but `settle` are called from whichever thread makes the change, `child_set` and `child_removed`
+    with the structure lock of the directory held: they record and return at once. What they return is
+    opaque (a ticket), and is handed back to the same observer's `settle` when all locks are released; None
+    needs no settling.
+    """
+
+    def changed(self, node: Node, what: Change) -> object | None:
+        """The node has changed; the new state is already stored."""
+
+    def child_set(self, directory: Dir, name: str, child: Node) -> object | None:
+        """The directory now holds `child` under `name`, whatever was there before."""
+
+    def child_removed(self, directory: Dir, name: str, child: Node) -> object | None:
+        """The directory no longer holds `child` under `name`."""
+
+    def settle(self, tickets: list[object]) -> None:
+        """Wait, if it is wanted and possible here, until readers can no longer see what was before."""
+
+
+Pending = list[tuple[Observer, object]]
+
+
+def settle(pending: Pending) -> None:
+    """Hand the tickets that were collected back to their observers. Call it with no lock held."""
+    if len(pending) == 1:
+        observer, ticket = pending[0]
+        observer.settle([ticket])
+        return
+    by_observer: dict[int, tuple[Observer, list[object]]] = {}
+    for observer, ticket in pending:
+        by_observer.setdefault(id(observer), (observer, []))[1].append(ticket)
+    for observer, tickets in by_observer.values():
+        observer.settle(tickets)
+
+
+# --------------------------------------------------------------------------------------------- small values
+
+# CLOCK_REALTIME_COARSE of Linux, the clock that the kernel stamps files with: a tick of 1-10 ms, and quick
+# to read.
+_COARSE_CLOCK: Final = 5
+_last_stamp = 0
+
+
+def _clock() -> Callable[[], int]:
+    try:
+        time.clock_gettime_ns(_COARSE_CLOCK)
+    except OSError:  # another system
+        return time.time_ns
+    return lambda: time.clock_gettime_ns(_COARSE_CLOCK)
+
+
+_read_clock: Final = _clock()
+
+
+def now_ns() -> int:
+    """The time to stamp a change with, in nanoseconds since the epoch, as coarse as the kernel's own stamps.
+
+    All stamps of one tick are the same object, so the times of a million nodes made at once take no
+    memory. (A race here only makes one more object.)
+    """
+    global _last_stamp  # noqa: PLW0603 - the whole point: one object for all
+    stamp = _read_clock()
+    last = _last_stamp
+    if stamp == last:
+        return last
+    _last_stamp = stamp
+    return stamp
+
+
+def check_mode(mode: int) -> int:
+    """Permission bits as they were given, or ValueError: the file type is not part of them."""
+    mode = operator.index(mode)
+    if not 0 <= mode <= 0o7777:
+        raise ValueError(f"mode {mode:#o} is not between 0 and 0o7777: it holds permission bits only")
+    return mode
+
+
+def _check_owner(number: int | None) -> int | None:
+    if number is None:
+        return None
+    number = operator.index(number)
+    if not 0 <= number < 0xFFFF_FFFF:
+        raise ValueError(f"{number} is not a user or group id")
+    return number
+
+
+def _check_ino(number: int) -> int:
+    number = operator.index(number)
+    if number >= 1 << 64:
+        raise ValueError(f"inode number {number} does not fit into 64 bits")
+    # Numbers that were given out are kept negative: attrs.evolve() then passes one on, and the copy gets
+    # its own.
+    return max(number, 0)
+
+
+_next_ino = _FIRST_INO  # guarded by _ino_lock
+_ino_lock: Final = threading.RLock()
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(attrs.field,))
+def node_class(cls: type[_C]) -> type[_C]:
+    """Make one of the library's own node classes: attrs, slots, equality by identity, no hooks on
+    assignment.
+    """
+    return attrs.define(eq=False, repr=False, on_setattr=attrs.setters.NO_OP)(cls)
+
+
+# ------------------------------------------------------------------------------------------------- the nodes
+
+
+@node_class
+class Node:
+    """One inode of a tree. Use `Dir`, `File` or `Symlink`, or a class of your own made from them with `node`.
+
+    Two nodes are equal when they are the same object. All may be called from any thread.
+
+    Arguments:
+        mode: Permission bits (0 to 0o7777).
+        uid: The owner; None is the user that runs the server.
+        gid: The owner's group; None is the group that runs the server.
+        ino: The inode number that programs see in `st_ino`; 0 gives one out when it is first asked for.
+    """
+
+    #: `stat.S_IFREG`, `S_IFDIR` or `S_IFLNK`; a node never changes it.
+    file_type: ClassVar[int]
+
+    _mode_: int = attrs.field(default=0o444, alias="mode", kw_only=True, converter=check_mode)
+    _uid_: int | None = attrs.field(default=None, alias="uid", kw_only=True, converter=_check_owner)
+    _gid_: int | None = attrs.field(default=None, alias="gid", kw_only=True, converter=_check_owner)
+    # 0: not asked for yet; negative: given out; positive: chosen by the program.
+    _ino_: int = attrs.field(default=0, alias="ino", kw_only=True, converter=_check_ino)
+    # One number while all three times are the same, else (atime, mtime, ctime).
+    _times_: int | tuple[int, int, int] = attrs.field(init=False, factory=now_ns)
+    # Which directories hold this node, once per name; guarded by LINKS. Weak, so that a tree has no reference
+    # cycles; a directory has one weak reference, which all its children share.
+    _parents_: weakref.ref[Dir] | tuple[weakref.ref[Dir], ...] | None = attrs.field(init=False, default=None)
+    # Guarded by gate(self); read without it, see fusetree.nodes.locks.
+    _observers_: tuple[Observer, ...] = attrs.field(init=False, default=())
+
+    # ---- attributes
+
+    @property
+    def mode(self) -> int:
+        """Permission bits, without the file type. Assigning tells the kernel."""
+        return self._mode_
+
+    @mode.setter
+    def mode(self, mode: int) -> None:
+        self._mode_ = check_mode(mode)
+        self.changed(_ATTRIBUTES)
+
+    @property
+    def uid(self) -> int | None:
+        """The owner's id; None is the user that runs the server. Assigning tells the kernel."""
+        return self._uid_
+
+    @uid.setter
+    def uid(self, uid: int | None) -> None:
+        self._uid_ = _check_owner(uid)
+        self.changed(_ATTRIBUTES)
+
+    @property
+    def gid(self) -> int | None:
+        """The id of the owner's group; None is the group that runs the server. Assigning tells the kernel."""
+        return self._gid_
+
+    @gid.setter
+    def gid(self, gid: int | None) -> None:
+        self._gid_ = _check_owner(gid)
+        self.changed(_ATTRIBUTES)
+
+    @property
+    def ino(self) -> int:
+        """The inode number that programs see: the one that was given, else one given out now and kept for
+        life.
+        """
+        number = self._ino_
+        if number == 0:
+            number = self._give_out_ino_()
+        return number if number > 0 else -number
+
+    def _give_out_ino_(self) -> int:
+        global _next_ino  # noqa: PLW0603 - inode numbers are unique in the process
+        with _ino_lock:
+            if self._ino_ == 0:
+                self._ino_ = -_next_ino
+                _next_ino += 1
+            return self._ino_
+
+    @property
+    def atime_ns(self) -> int:
+        """When it was last read, in nanoseconds since the epoch. Reading does not move it: it goes with
+        `mtime_ns` until set.
+        """
+        times = self._times_
+        return times if isinstance(times, int) else times[0]
+
+    @property
+    def mtime_ns(self) -> int:
+        """When the content last changed, in nanoseconds since the epoch (in ticks of some milliseconds)."""
+        times = self._times_
+        return times if isinstance(times, int) else times[1]
+
+    @property
+    def ctime_ns(self) -> int:
+        """When the content or the attributes last changed, in nanoseconds since the epoch (in ticks of
+        some milliseconds).
+        """
+        times = self._times_
+        return times if isinstance(times, int) else times[2]
+
+    def set_times(self, *, atime_ns: int | None = None, mtime_ns: int | None = None) -> None:
+        """Set the times of the last access and the last change of content, as utimensat(2) does.
+
+        Arguments:
+            atime_ns: Nanoseconds since the epoch; None leaves it.
+            mtime_ns: Nanoseconds since the epoch; None leaves it.
+        """
+        atime = self.atime_ns if atime_ns is None else operator.index(atime_ns)
+        mtime = self.mtime_ns if mtime_ns is None else operator.index(mtime_ns)
+        self._times_ = (atime, mtime, now_ns())
+        self.changed(_ATTRIBUTES)
+
+    @property
+    def nlink(self) -> int:
+        """How many names the node has: at least 1."""
+        links = self._parents_
+        if links is None or isinstance(links, weakref.ref):
+            return 1
+        return max(1, sum(link() is not None for link in links))
+
+    # ---- observers
+
+    def changed(self, what: Change = _ALL) -> None:
+        """Tell readers that something changed which the node could not see, such as a mutation inside a
+        value.
+
+        Returns when the mounts that know the node have told the kernel, or have given up waiting
+        (`coherence_wait`).
+
+        Arguments:
+            what: `Change.CONTENT` moves the times of change and of content, `Change.ATTRIBUTES` alone only
+                the former.
+        """
+        self._touch_(what)
+        if FREE_THREADED:
+            with self._gate_():
+                observers = self._observers_
+        else:
+            observers = self._observers_
+        if observers:
+            pending = [
+                (observer, ticket)
+                for observer in observers
+                if (ticket := observer.changed(self, what)) is not None
+            ]
+            if pending:
+                settle(pending)
+
+    def attach(self, observer: Observer) -> None:
+        """Let an observer know of all changes from now on. It must attach before it reads any value of the
+        node.
+        """
+        with self._gate_():
+            if not any(known is observer for known in self._observers_):
+                self._observers_ = (*self._observers_, observer)
+
+    def detach(self, observer: Observer) -> None:
+        """Forget an observer; nothing happens when it is not attached."""
+        with self._gate_():
+            self._observers_ = tuple(known for known in self._observers_ if known is not observer)
+
+    def _gate_(self) -> threading.RLock:
+        return gate(self)
+
+    def _touch_(self, what: Change) -> None:
+        """Move the times. A race with another change loses one of two stamps of the same tick."""
+        now = now_ns()
+        times = self._times_
+        if what is _ATTRIBUTES:
+            if isinstance(times, int):
+                if times != now:
+                    self._times_ = (times, times, now)
+            else:
+                self._times_ = (times[0], times[1], now)
+        elif isinstance(times, int) or times[0] == times[1]:
+            self._times_ = now
+        else:
+            self._times_ = (times[0], now, now)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {id(self):#x}>"
+
+
+@node_class
+class FileNode(Node):
+    """Whatever is a regular file to the kernel: a `File`, the file of an entry, a computed file, an action.
+
+    The properties say what the adapter may do with it. `content` and `store` may run the program's own
+    code and raise what it raises.
+    """
+
+    file_type: ClassVar[int] = stat.S_IFREG
+
+    @property
+    def policy(self) -> Policy:
+        """How readers get the content, and what may be kept of it."""
+        return Policy.DYNAMIC
+
+    @property
+    def write_style(self) -> WriteStyle:
+        """What a write(2) means; `WriteStyle.NONE` refuses it."""
+        return WriteStyle.NONE
+
+    @property
+    def ttl(self) -> float:
+        """For how long the kernel may keep the attributes of a `Policy.DYNAMIC` file, in seconds."""
+        return 0.0
+
+    @property
+    def readable(self) -> bool:
+        """Whether there is anything to read. Without it reading is refused with EACCES, to root too."""
+        return True
+
+    @property
+    def writable(self) -> bool:
+        """Whether writing is possible at all (the mode bits say for whom). Without it, it is refused."""
+        return False
+
+    def size(self) -> int | None:
+        """The size in bytes, or None when it is only known after the content was made."""
+        return None
+
+    def content(self) -> bytes:
+        """The whole content as it is now. It may run the program's own code."""
+        raise PermissionError(errno.EACCES, "there is nothing to read here")
+
+    def store(self, data: bytes, append: bool = False) -> None:
+        """Take what was written: a value, a document, a line, or for a `File` its whole content.
+
+        Arguments:
+            data: What was written.
+            append: Whether the file was opened to append. Only a `File` cares: a value is always whole.
+
+        Raises:
+            ValueError, TypeError: It is not a value that the node takes; nothing has changed.
+            OSError: Refused with this errno.
+        """
+        raise PermissionError(errno.EACCES, "nothing can be written here")
+
+    def write_at(self, data: bytes, offset: int) -> int:
+        """Put bytes at an offset (`WriteStyle.BYTES` only), and return how many were taken."""
+        raise PermissionError(errno.EACCES, "nothing can be written here")
+
+    def truncate(self, size: int) -> None:
+        """Cut off or fill up with zeros (`WriteStyle.BYTES` only)."""
+        raise PermissionError(errno.EACCES, "nothing can be written here")
