@@ -8,8 +8,8 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 CORE := $(wildcard src/_lowlevel/*.pyx src/_lowlevel/*.pxd src/_lowlevel/*.h src/_lowlevel/*/*.pxd)
-CHECKED := $(wildcard src/fusetree tests examples tools benchmarks docs/conf.py setup.py)
-TYPED := $(wildcard src/fusetree tests examples tools benchmarks)
+CHECKED := src/fusetree tests examples tools benchmarks docs/conf.py setup.py
+TYPED := src/fusetree tests examples tools benchmarks
 
 # $(call said,TEXT): one line that tells which step begins
 said = @printf '\033[1m== %s\033[0m\n' "$(1)"
@@ -85,7 +85,7 @@ lint: lint-style lint-types lint-rooms ## ruff, mypy, cython-lint, stubtest, imp
 lint-style: build
 	@$(PY) -m ruff check --quiet $(CHECKED)
 	@$(PY) -m ruff format --check --quiet $(CHECKED) || { $(PY) -m ruff format --diff --quiet $(CHECKED); exit 1; }
-	@$(VENV)/bin/cython-lint src/_lowlevel
+	@PATH="$(abspath $(VENV))/bin:$$PATH" cython-lint src/_lowlevel
 
 .PHONY: lint-types
 lint-types: build
@@ -94,8 +94,8 @@ lint-types: build
 
 .PHONY: lint-rooms
 lint-rooms: build
-	@$(VENV)/bin/lint-imports --cache-dir build/import-linter | grep -v '^$$' || \
-	    { $(VENV)/bin/lint-imports --cache-dir build/import-linter; exit 1; }
+	@answer=$$($(VENV)/bin/lint-imports --cache-dir build/import-linter) && tail -n 1 <<<"$$answer" || \
+	    { printf '%s\n' "$$answer"; exit 1; }
 
 .PHONY: format
 format: build           ## lays the sources out as lint-style wants them
