@@ -217,6 +217,8 @@ class VFS:
 
     def kind(self, node: int) -> int:
         """The file type bits of *node*.  They never change, so old attributes will do."""
+        if node == FUSE_ROOT_ID:
+            return stat.S_IFDIR
         with self.kernel.lock:
             inode = self.kernel.find(node)
             known = inode.attributes if inode is not None else None
