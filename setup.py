@@ -62,6 +62,7 @@ def generated() -> list[Extension]:
         include_path=["src"],
         build_dir="build/cython",
         nthreads=min(2, JOBS),
+        quiet=True,
         compiler_directives={
             "language_level": 3,
             "binding": True,
