@@ -1,0 +1,107 @@
+"""run(): a program whose job is to be a file system.
+
+It serves until the tree is unmounted from outside or a signal asks it to end, and unmounts on every way out.
+
+Signal handlers only put a number into a queue (`queue.SimpleQueue.put` may be interrupted by itself); the
+main thread takes it out and unmounts in ordinary code.  So a signal never cuts mounting or unmounting in
+half.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from fusetree.mounting.mounted import mount
+from fusetree.nodes import Dir
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def caught_signals(into: queue.SimpleQueue[int | None]) -> Iterator[None]:
+    """Put each signal that asks a server to end into the queue; the previous handlers come back at the end.
+
+    Signals that are ignored stay ignored (`nohup`, a shell's background job), and so does a handler that C
+    code installed, which could not be put back.  Outside the main thread Python allows no handlers, and
+    nothing is done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        into.put(number)
+
+    previous = {}
+    try:
+        for number in SIGNALS:
+            handler = signal.getsignal(number)
+            if handler is not None and handler != signal.SIG_IGN:
+                previous[number] = handler
+                signal.signal(number, remember)
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def run(
+    root: Dir | Mapping[str, Any],
+    mountpoint: str | os.PathLike[str],
+    *,
+    kernel_cache: bool = True,
+    workers: int = 8,
+    strict: bool = False,
+    coherence_wait: float = 0.1,
+    ro: bool = False,
+    allow_other: bool = False,
+    default_permissions: bool = True,
+    suid: bool = False,
+    dev: bool = False,
+    fsname: str = "fusetree",
+    subtype: str = "fusetree",
+    options: str | Iterable[str] = (),
+    clear_stale: bool = False,
+) -> None:
+    """Mount a tree and serve it in the foreground.
+
+    It returns when SIGINT (Ctrl-C), SIGTERM or SIGHUP arrives, or when the tree is unmounted from outside;
+    either way nothing is mounted any more.  The handlers that these signals had before are then back.  Called
+    from another thread than the main one it handles no signals and returns when the tree is unmounted from
+    outside.
+
+    The arguments and errors are those of `mount()`.
+    """
+    events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    with caught_signals(events):
+        with mount(
+            root,
+            mountpoint,
+            kernel_cache=kernel_cache,
+            workers=workers,
+            strict=strict,
+            coherence_wait=coherence_wait,
+            ro=ro,
+            allow_other=allow_other,
+            default_permissions=default_permissions,
+            suid=suid,
+            dev=dev,
+            fsname=fsname,
+            subtype=subtype,
+            options=options,
+            clear_stale=clear_stale,
+        ) as mounted:
+
+            def watch() -> None:
+                mounted.wait()
+                events.put(None)
+
+            threading.Thread(target=watch, name="fusetree-watch", daemon=True).start()
+            events.get()
