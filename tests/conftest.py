@@ -31,6 +31,7 @@ LAST_RESORT = 30.0  # seconds after that, until a stuck interpreter is ended
 
 _folder = pytest.StashKey[Path]()
 _loud = pytest.StashKey[list[str]]()
+_failing = pytest.StashKey[str]()  # of a test: why it fails without being run
 _terminal = pytest.StashKey[int]()  # stderr as it was before it was captured
 
 
@@ -84,16 +85,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if os.environ.get("CI") == "true":
         loud.append(f"{len(mounting)} tests of real mounts FAILED: {reason}, and CI must have it")
         for item in mounting:
-            item.add_marker(pytest.mark.usefixtures("_no_mounts_in_ci"))
+            item.stash[_failing] = f"{reason}; where CI=true this is no reason to skip"
     else:
         loud.append(f"{len(mounting)} tests of real mounts were SKIPPED: {reason}")
         for item in mounting:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture
-def _no_mounts_in_ci() -> None:
-    pytest.fail(f"{why_no_mounts()}; where CI=true this is no reason to skip", pytrace=False)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail what was found out to fail before it began."""
+    if _failing in item.stash:
+        pytest.fail(item.stash[_failing], pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -130,14 +130,18 @@ def shell(
 
 def python(
     *arguments: str | os.PathLike[str],
+    cwd: str | os.PathLike[str] | None = None,
     stdin: bytes | None = None,
     timeout: float = 30.0,
     env: Mapping[str, str] | None = None,
 ) -> Completed:
-    """Run this Python with *arguments* (`"-c", program` or a script and its own) for *timeout* seconds at
+    """Run this Python with *arguments* (`"-c", program`, or a script and its own) for *timeout* seconds at
     most.
+
+    *cwd* is entered as in shell().
     """
-    words = [PYTHON, *(os.fspath(argument) for argument in arguments)]
+    words = [] if cwd is None else ["env", "-C", os.fspath(cwd)]
+    words += [PYTHON, *(os.fspath(argument) for argument in arguments)]
     return _finished(words, " ".join(words), stdin, timeout, env)
 
 
