@@ -18,7 +18,7 @@ from contextlib import suppress
 
 from attrs import Factory, define, evolve
 
-from fusetree.testing import wire
+from fusetree.testing import values, wire
 from fusetree.testing.protocol import NO_REPLY, InitFlag, NotifyCode, Opcode, OpenedFlag
 
 ROOT = 1
@@ -38,8 +38,8 @@ class Node:
     negative_timeout: float | None = None  # of a directory: answer absent names with an entry of node 0
     hide_size: bool = False
 
-    def attributes(self) -> wire.Attributes:
-        return wire.Attributes(
+    def attributes(self) -> values.Attributes:
+        return values.Attributes(
             st_ino=self.number,
             st_mode=self.mode,
             st_size=0 if self.hide_size else len(self.content),
@@ -47,8 +47,8 @@ class Node:
             st_mtime_ns=self.mtime_ns,
         )
 
-    def entry(self) -> wire.Entry:
-        return wire.Entry(
+    def entry(self) -> values.Entry:
+        return values.Entry(
             node_id=self.number,
             entry_timeout=self.entry_timeout,
             attr_timeout=self.attr_timeout,
@@ -207,7 +207,7 @@ class FakeServer:
             return self._entry_of(number)
         if directory.negative_timeout is None:
             raise FileNotFoundError(errno.ENOENT, "absent")
-        return wire.Entry(node_id=0, entry_timeout=directory.negative_timeout).pack()
+        return values.Entry(node_id=0, entry_timeout=directory.negative_timeout).pack()
 
     def _forget(self, header: wire.InHeader, body: bytes) -> bytes:
         self.lookups[header.node_id] -= wire.unpack(wire.ForgetIn, body).nlookup
@@ -225,7 +225,7 @@ class FakeServer:
 
     def _getattr(self, header: wire.InHeader, body: bytes) -> bytes:
         node = self._node(header.node_id)
-        return wire.AttrReply(node.attributes(), node.attr_timeout).pack()
+        return values.AttrReply(node.attributes(), node.attr_timeout).pack()
 
     def _setattr(self, header: wire.InHeader, body: bytes) -> bytes:
         node = self._node(header.node_id)
@@ -266,18 +266,18 @@ class FakeServer:
     def _lines(self, header: wire.InHeader, body: bytes, *, plus: bool) -> bytes:
         asked = wire.unpack(wire.ReadIn, body)
         names = list(self._node(header.node_id).children.items())
-        lines: list[wire.Dirent] = []
+        lines: list[values.Dirent] = []
         for cookie, (name, number) in enumerate(names[asked.offset :], asked.offset + 1):
             node = self.nodes[number]
-            line = wire.Dirent(name, number, node.mode >> 12, cookie)
+            line = values.Dirent(name, number, node.mode >> 12, cookie)
             if plus:
                 line = evolve(line, entry=node.entry())
-            if len(wire.pack_dirents([*lines, line])) > asked.size:
+            if len(values.pack_dirents([*lines, line])) > asked.size:
                 break
             if plus:
                 self.lookups[number] += 1
             lines.append(line)
-        return wire.pack_dirents(lines)
+        return values.pack_dirents(lines)
 
     def _readdir(self, header: wire.InHeader, body: bytes) -> bytes:
         return self._lines(header, body, plus=False)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from fusetree.testing import NotifyCode, Opcode, PathClient, UnansweredError, wire
+from fusetree.testing import NotifyCode, Opcode, PathClient, UnansweredError, values, wire
 from tests.testing.fake_server import ROOT, FakeServer
 
 
@@ -20,7 +20,7 @@ def test_replies_are_matched_by_number_whatever_their_order(server: FakeServer, 
     assert second.result(5)
     assert not first.done
     server.let_go()
-    assert wire.unpack_entry(first.result(5)).node_id == 2
+    assert values.unpack_entry(first.result(5)).node_id == 2
     assert client.lookup_counts == {2: 1}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fusetree.testing import wire
+from fusetree.testing import values, wire
 from fusetree.testing.protocol import InitFlag, NotifyCode, Opcode, OpenedFlag, SetattrField
 
 STRUCTURES = {
@@ -44,9 +44,9 @@ STRUCTURES = {
     "fuse_interrupt_in": wire.size_of(wire.InterruptIn),
     "fuse_lseek_in": wire.size_of(wire.LseekIn),
     "fuse_lseek_out": wire.size_of(wire.LseekOut),
-    "fuse_entry_out": wire.ENTRY_SIZE,
-    "fuse_attr": len(wire.Attributes().pack()),
-    "fuse_attr_out": len(wire.AttrReply(wire.Attributes()).pack()),
+    "fuse_entry_out": values.ENTRY_SIZE,
+    "fuse_attr": len(values.Attributes().pack()),
+    "fuse_attr_out": len(values.AttrReply(values.Attributes()).pack()),
 }
 OPEN_FLAGS = ["DIRECT_IO", "KEEP_CACHE", "NONSEEKABLE", "CACHE_DIR", "STREAM", "NOFLUSH"]
 NOTIFICATIONS = ["POLL", "INVAL_INODE", "INVAL_ENTRY", "STORE", "RETRIEVE", "DELETE"]
@@ -73,29 +73,29 @@ def test_layouts_and_numbers_are_those_of_the_kernel_header(tmp_path: Path) -> N
 
 
 def test_attributes_survive_both_directions() -> None:
-    attributes = wire.Attributes(
+    attributes = values.Attributes(
         st_ino=2**63 + 1, st_size=2**40, st_blocks=7, st_atime_ns=-1, st_mtime_ns=1_700_000_000_123_456_789,
         st_ctime_ns=-(10**9), st_mode=0o100644, st_nlink=3, st_uid=1000, st_gid=100, st_rdev=5,
         st_blksize=512,
     )  # fmt: skip
-    assert wire.unpack_attributes(attributes.pack()) == attributes
+    assert values.unpack_attributes(attributes.pack()) == attributes
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.25, 1.0, 3600.5, math.inf])
 def test_timeouts_survive_both_directions(seconds: float) -> None:
-    assert wire.timeout_from_wire(*wire.timeout_to_wire(seconds)) == seconds
+    assert values.timeout_from_wire(*values.timeout_to_wire(seconds)) == seconds
 
 
 @pytest.mark.parametrize("plus", [False, True])
 def test_directory_lines_survive_both_directions(plus: bool) -> None:
-    entry = wire.Entry(node_id=9, attr_timeout=1.5) if plus else None
-    lines = [wire.Dirent(b"x" * n, n, 4, n + 1, entry) for n in (1, 7, 8, 9, 255)]
-    assert list(wire.unpack_dirents(wire.pack_dirents(lines), plus=plus)) == lines
+    entry = values.Entry(node_id=9, attr_timeout=1.5) if plus else None
+    lines = [values.Dirent(b"x" * n, n, 4, n + 1, entry) for n in (1, 7, 8, 9, 255)]
+    assert list(values.unpack_dirents(values.pack_dirents(lines), plus=plus)) == lines
 
 
 def test_a_directory_line_that_is_cut_off_is_an_error() -> None:
-    data = wire.pack_dirents([wire.Dirent(b"name", 1, 4, 1)])
+    data = values.pack_dirents([values.Dirent(b"name", 1, 4, 1)])
     with pytest.raises(ValueError, match="are there"):
-        list(wire.unpack_dirents(data[:-6], plus=False))
+        list(values.unpack_dirents(data[:-6], plus=False))
     with pytest.raises(ValueError, match="cut off"):
-        list(wire.unpack_dirents(data + b"\0" * 8, plus=False))
+        list(values.unpack_dirents(data + b"\0" * 8, plus=False))

@@ -10,6 +10,7 @@ end.
     raw           the requests of the protocol, one method each
     connection    frames out and in, replies matched, order kept
     recorder      notifications, and waiting for them
+    values        attributes, entries and directory lines as replies tell them
     wire          layouts of the messages
     protocol      numbers: operation codes, flags
     deadlines     waiting that ends
@@ -38,7 +39,8 @@ from fusetree.testing.protocol import (
 )
 from fusetree.testing.raw import Opened as Opened, RawClient as RawClient
 from fusetree.testing.recorder import Notification as Notification, Recorder as Recorder
-from fusetree.testing.wire import Attributes as Attributes, Dirent as Dirent, Entry as Entry, Statfs as Statfs
+from fusetree.testing.values import Attributes as Attributes, Dirent as Dirent, Entry as Entry
+from fusetree.testing.wire import Statfs as Statfs
 
 __all__ = [
     "Attributes",

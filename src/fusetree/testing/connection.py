@@ -1,19 +1,15 @@
 """The kernel's end of the channel to a FUSE server: requests out, replies and notifications in.
 
 The channel is a connected stream socket; a frame's length is in its header.  Replies are matched by their
-unique number. What comes in is
-taken in strictly in the order in which the server sent it, under `Connection.lock`, by whichever thread comes
-first: the
-reader thread, or a thread that calls `Connection.pump` because it wants to know everything that the server
-has said up to now. This is what
-makes a pretended kernel's cache exact: after `pump`, no notification that was written before is still on its
-way.
+unique number.  What comes in is taken in strictly in the order in which the server sent it, under
+`Connection.lock`, by whichever thread comes first: the reader thread, or a thread that calls
+`Connection.pump` because it wants to know all that the server has said up to now.  This is what makes a
+pretended kernel's cache exact: after `pump`, no notification that was written before is still on its way.
 
 Rules:
   (1) `lock` is never held while writing to the socket (the server may be waiting for us to read);
   (2) callbacks (`taken`, `on_notification`) run with `lock` held, in stream order, and must not block.
 
-    requests   submit() -> Pending --taken()--> done   or failed, when the server is gone
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from fusetree.testing.protocol import InitFlag, Opcode, OpenedFlag
 from fusetree.testing.raw import Opened
 
 if TYPE_CHECKING:
+    from fusetree.testing.values import Dirent
     from fusetree.testing.vfs import VFS
-    from fusetree.testing.wire import Dirent
 
 __all__ = ["ClientDirectory"]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from fusetree.testing.kernel import PAGE
 from fusetree.testing.protocol import InitFlag, Opcode, OpenedFlag
 from fusetree.testing.raw import Opened
+from fusetree.testing.values import Attributes
 from fusetree.testing.vfs import error
-from fusetree.testing.wire import Attributes
 
 if TYPE_CHECKING:
     from fusetree.testing.vfs import VFS
@@ -168,8 +168,7 @@ class ClientFile:
 
     def write(self, data: bytes | str) -> int:
         """What ``write`` does at the position (with ``O_APPEND``: at the end as the kernel knows it); how
-        many bytes
-        were taken.
+        many bytes were taken.
         """
         raw = data.encode() if isinstance(data, str) else bytes(data)
         offset = self._position

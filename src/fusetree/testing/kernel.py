@@ -5,12 +5,10 @@ Modelled on ``fs/fuse`` of Linux so far as a server can see it:
 * a name (a *dentry*, negative ones too) and attributes live as long as the server's timeout says; the root is
   never forgotten;
 * INVAL_ENTRY and DELETE drop a name, and with it everything below; INVAL_INODE drops attributes, and unless
-  its offset is negative
-  pages, link target and listing;
+  its offset is negative also pages, link target and listing;
 * an answer that was asked for before a notification and taken in after it is used, but not remembered;
 * an inode with no name, no open handle and nobody on it is evicted, and its lookups are owed back to the
-  server at once; names go only
-  with the cache or with a notification.
+  server at once; names go only with the cache or with a notification.
 
 Not modelled: writeback caching, the atime mark that a read leaves, the locks that a notification waits for.
 
@@ -35,7 +33,7 @@ from attrs import Factory, define, evolve
 
 from fusetree.testing.protocol import FUSE_ROOT_ID, NotifyCode
 from fusetree.testing.recorder import Notification
-from fusetree.testing.wire import Attributes, AttrReply, Dirent, Entry
+from fusetree.testing.values import Attributes, AttrReply, Dirent, Entry
 
 __all__ = ["PAGE", "Dentry", "Inode", "Kernel", "Moment"]
 

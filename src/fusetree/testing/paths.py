@@ -1,8 +1,8 @@
 """System calls by path, as a program makes them, answered by a pretended kernel.
 
 `PathClient` does what the VFS and ``fs/fuse`` do between a program and the server: walks the path, checks
-permissions, keeps to caches, and sends the
-requests that remain.  Errors are the `OSError` subclasses that the program would see.
+permissions, keeps to caches, and sends the requests that remain.  Errors are the `OSError` subclasses that
+the program would see.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from fusetree.testing.directories import ClientDirectory
 from fusetree.testing.files import ClientFile, open_node
 from fusetree.testing.kernel import Moment
 from fusetree.testing.protocol import FUSE_ROOT_ID, Opcode
+from fusetree.testing.values import Attributes, AttrReply, Entry
 from fusetree.testing.vfs import VFS, Place, error
-from fusetree.testing.wire import Attributes, AttrReply, Entry, Statfs
+from fusetree.testing.wire import Statfs
 
 __all__ = ["PathClient"]
 

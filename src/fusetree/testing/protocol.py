@@ -1,8 +1,7 @@
 """Numbers of the FUSE kernel protocol: operation codes, notification codes and flag bits.
 
 Taken from the kernel's public header ``<linux/fuse.h>`` (protocol 7.38).  Only what a pretended kernel needs
-to
-speak to a server; layouts of the messages are in `fusetree.testing.wire`.
+to speak to a server; layouts of the messages are in `fusetree.testing.wire`.
 """
 
 from __future__ import annotations

@@ -5,8 +5,7 @@ In a project's ``conftest.py``::
     pytest_plugins = ["fusetree.testing.pytest_plugin"]
 
     def test_motto(fuse_client):
-        client = fuse_client({"motto": "do good\n"})
-        assert client.read_text("motto") == "do good\n"
+        client = fuse_client({"motto": "do good\n"}) assert client.read_text("motto") == "do good\n"
 """
 
 from __future__ import annotations

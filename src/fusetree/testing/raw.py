@@ -1,10 +1,8 @@
 """One method per request: the protocol as the kernel speaks it, node ids and handles in the open.
 
 `RawClient` blocks until the reply is there and raises `OSError` with the errno that the server answered.
-Every entry that a reply carries
-raises the lookup count of its node by one, exactly as in the kernel; the counts are kept by whoever made the
-`RawClient`, through
-`on_entry`.  Nothing is cached here.
+Every entry that a reply carries raises the lookup count of its node by one, exactly as in the kernel; the
+counts are kept by whoever made the `RawClient`, through `on_entry`.  Nothing is cached here.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import Final, TypeVar
 
 from attrs import frozen
 
-from fusetree.testing import wire
+from fusetree.testing import values, wire
 from fusetree.testing.connection import Connection, Credentials, Pending
 from fusetree.testing.protocol import (
     FSYNC_DATASYNC,
@@ -25,7 +23,8 @@ from fusetree.testing.protocol import (
     OpenedFlag,
     SetattrField,
 )
-from fusetree.testing.wire import AttrReply, Dirent, Entry, Statfs
+from fusetree.testing.values import AttrReply, Dirent, Entry
+from fusetree.testing.wire import Statfs
 
 __all__ = ["Opened", "RawClient"]
 
@@ -49,8 +48,8 @@ class RawClient:
     """Requests of the protocol, each as a method.
 
     Arguments named `node` and `parent` are node ids, names are bytes, times are nanoseconds. Every method
-    that waits for a reply raises `OSError`
-    with the server's errno, and `UnansweredError` when none came within `timeout` seconds.
+    that waits for a reply raises `OSError` with the server's errno, and `UnansweredError` when none came
+    within `timeout` seconds.
     """
 
     def __init__(
@@ -118,7 +117,7 @@ class RawClient:
     def submit_lookup(self, parent: int, name: bytes) -> Pending:
         """LOOKUP, not waited for.  The lookup is counted when the reply comes."""
         return self.submit(
-            Opcode.LOOKUP, parent, name + b"\0", taken=lambda body: self._on_entry(wire.unpack_entry(body))
+            Opcode.LOOKUP, parent, name + b"\0", taken=lambda body: self._on_entry(values.unpack_entry(body))
         )
 
     def forget(self, node: int, count: int = 1) -> None:
@@ -205,7 +204,7 @@ class RawClient:
     ) -> AttrReply:
         """GETATTR."""
         body = wire.pack(wire.GetattrIn(0 if fh is None else GETATTR_FH, fh or 0))
-        return self._parsed(Opcode.GETATTR, node, body, wire.unpack_attr_reply, taken)
+        return self._parsed(Opcode.GETATTR, node, body, values.unpack_attr_reply, taken)
 
     def setattr(
         self,
@@ -253,9 +252,9 @@ class RawClient:
                 fh or 0,
                 size or 0,
                 0,
-                atime & wire.FOREVER,
-                mtime & wire.FOREVER,
-                ctime & wire.FOREVER,
+                atime & values.FOREVER,
+                mtime & values.FOREVER,
+                ctime & values.FOREVER,
                 atimensec,
                 mtimensec,
                 ctimensec,
@@ -265,7 +264,7 @@ class RawClient:
                 gid or 0,
             )
         )
-        return self._parsed(Opcode.SETATTR, node, body, wire.unpack_attr_reply, taken)
+        return self._parsed(Opcode.SETATTR, node, body, values.unpack_attr_reply, taken)
 
     def access(self, node: int, mask: int) -> None:
         """ACCESS: raises EACCES when the caller may not (*mask* as for `os.access`)."""
@@ -294,7 +293,7 @@ class RawClient:
         body = wire.pack(wire.CreateIn(flags, mode | 0o100000, self._credentials().umask)) + name + b"\0"
 
         def parse(reply: bytes) -> tuple[Entry, Opened]:
-            return wire.unpack_entry(reply), _opened(reply[wire.ENTRY_SIZE :])
+            return values.unpack_entry(reply), _opened(reply[values.ENTRY_SIZE :])
 
         def count(reply: tuple[Entry, Opened]) -> None:
             (taken or self._on_entry)(reply[0])
@@ -350,7 +349,7 @@ class RawClient:
     def readdir(self, node: int, fh: int, offset: int = 0, size: int = 4096) -> list[Dirent]:
         """READDIR: lines after cookie *offset* that fit into *size* bytes; none: the end."""
         body = self._directory(Opcode.READDIR, node, fh, offset, size)
-        return list(wire.unpack_dirents(body, plus=False))
+        return list(values.unpack_dirents(body, plus=False))
 
     def readdirplus(
         self,
@@ -367,7 +366,7 @@ class RawClient:
         lines: list[Dirent] = []
 
         def count(body: bytes) -> None:
-            lines.extend(wire.unpack_dirents(body, plus=True))
+            lines.extend(values.unpack_dirents(body, plus=True))
             if taken is not None:
                 taken(lines)
                 return
@@ -438,7 +437,7 @@ class RawClient:
         return parsed[0]
 
     def _entry(self, opcode: Opcode, node: int, body: bytes, taken: Callable[[Entry], None] | None) -> Entry:
-        return self._parsed(opcode, node, body, wire.unpack_entry, taken or self._on_entry)
+        return self._parsed(opcode, node, body, values.unpack_entry, taken or self._on_entry)
 
     def _directory(
         self,

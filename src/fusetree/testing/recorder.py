@@ -30,10 +30,8 @@ class Notification:
     """One message that answers no request.
 
     Which members are set depends on `code`: INVAL_INODE has `node_id`, `offset` (negative: attributes only)
-    and `length`; INVAL_ENTRY
-    has `parent`, `name` and `flags`; DELETE has `parent`, `node_id` (the child) and `name`; STORE and
-    RETRIEVE have `node_id`, `offset`
-    and `data` or `length`; POLL has `handle`.
+    and `length`; INVAL_ENTRY has `parent`, `name` and `flags`; DELETE has `parent`, `node_id` (the child) and
+    `name`; STORE and RETRIEVE have `node_id`, `offset` and `data` or `length`; POLL has `handle`.
     """
 
     code: NotifyCode

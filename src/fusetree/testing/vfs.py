@@ -2,10 +2,9 @@
 cached.
 
 `VFS` joins the connection, the books (`Kernel`) and the raw requests; what programs do with paths
-(`PathClient`) and handles is built on
-it. Every operation runs inside `VFS.operation`: it begins by taking in all that the server has said so far,
-keeps the nodes that it
-stands on, and ends by giving back the lookups of nodes that nothing leads to any more.
+(`PathClient`) and handles is built on it. Every operation runs inside `VFS.operation`: it begins by taking in
+all that the server has said so far, keeps the nodes that it stands on, and ends by giving back the lookups of
+nodes that nothing leads to any more.
 
 Permission bits are checked here as with the mount option ``default_permissions``, since that is how trees are
 mounted.
@@ -39,7 +38,7 @@ from fusetree.testing.protocol import (
 )
 from fusetree.testing.raw import RawClient
 from fusetree.testing.recorder import Notification, Recorder
-from fusetree.testing.wire import Attributes, Entry
+from fusetree.testing.values import Attributes, Entry
 
 __all__ = ["VFS", "Place", "error"]
 
