@@ -39,7 +39,8 @@ def libfuse_flags(option: str) -> list[str]:
 
 def extensions() -> list[Extension]:
     """One extension for each .pyx of the core."""
-    compile_flags = [*libfuse_flags("--cflags"), "-O2", "-pthread"]
+    # The C that Cython generates compares signed and unsigned lengths, with or without our doing.
+    compile_flags = [*libfuse_flags("--cflags"), "-O2", "-pthread", "-Wno-sign-compare"]
     link_flags = [*libfuse_flags("--libs"), "-pthread"]
     headers = sorted(str(path.relative_to(ROOT)) for path in (ROOT / FOLDER).glob("*.h"))
     return [
