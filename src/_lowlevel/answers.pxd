@@ -12,6 +12,7 @@ from fusetree._lowlevel.inodes cimport NodeAttributes
 from fusetree._lowlevel.libfuse.common cimport fuse_file_info
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_ino_t, fuse_req_t
 from fusetree._lowlevel.libfuse.posix cimport off_t
+from fusetree._lowlevel.notices cimport handler_begins, handler_ends    # so that the request path needs this file alone
 from fusetree._lowlevel.table cimport ft_table
 
 cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const char *name) noexcept nogil

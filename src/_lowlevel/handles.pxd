@@ -9,4 +9,5 @@ from fusetree._lowlevel.table cimport ft_content, ft_entry, ft_handle, ft_table
 cdef uint64_t locked_handle_open(
     ft_table *table, ft_entry *entry, ft_content *content, PyObject *state, uint32_t flags) noexcept nogil   # takes over both references; 0: no memory
 cdef ft_handle *locked_handle(ft_table *table, uint64_t fh) noexcept nogil     # NULL: unknown or stale
-cdef PyObject *locked_handle_release(ft_table *table, ft_handle *handle) noexcept nogil   # the state: the caller owns the reference
+# Both references are the caller's now: the content (dropped with no lock held; NULL: none) and the state.
+cdef ft_content *locked_handle_release(ft_table *table, ft_handle *handle, PyObject **state) noexcept nogil

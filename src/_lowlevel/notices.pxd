@@ -1,36 +1,37 @@
 # cython: language_level=3
 """What the kernel must be told: the queue, its coalescing, and the loop that sends."""
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_ino_t, fuse_session
-from fusetree._lowlevel.table cimport ft_directory, ft_entry, ft_notice, ft_table
+from fusetree._lowlevel.table cimport ft_entry, ft_notice, ft_table
 
 
 cdef class Ticket:
-    cdef ft_table *c_table
-    cdef ft_notice *c_notices[3]    # counted references
-    cdef int c_count
+    cdef ft_notice *c_notices[2]    # counted references, or NULL
 
-    cdef void add(self, ft_notice *notice) noexcept
+    @staticmethod
+    cdef Ticket wrap(ft_notice *first, ft_notice *second)       # takes over both references; None when both are NULL
 
 
 # For the request path. handler_begins: a Python handler starts on this directory (a request during which the kernel holds the directory's
 # lock: lookup, mknod, mkdir, create, unlink, rmdir, symlink, link(new parent), rename(both), readdir). The result is the stamp for
 # reply_entry_coherent / reply_create_coherent (0 when the table does not know the directory; handler_ends is due in any case).
-# Other inodes may be passed too: what is not a directory is ignored.
+# Only for directories; what the table knows to be something else is ignored.
 cdef uint64_t handler_begins(ft_table *table, fuse_ino_t directory) noexcept nogil
 cdef void handler_ends(ft_table *table, fuse_ino_t directory) noexcept nogil
 
-# Both return a borrowed notice that covers the change (NULL: the kernel need not be told, or no memory).
+# These return a borrowed notice, which covers the change (NULL: the kernel need not be told, or no memory): reference it under the lock.
 cdef ft_notice *locked_entry_changed(ft_table *table, ft_entry *entry, bint content) noexcept nogil
 cdef ft_notice *locked_queue_inode(ft_table *table, ft_entry *entry, bint content) noexcept nogil
 cdef ft_notice *locked_queue_name(
-    ft_table *table, uint64_t directory_id, uint64_t child_id, const char *name, size_t length, bint deleted) noexcept nogil
-cdef ft_notice *locked_pending_name(ft_table *table, uint64_t directory_id, const char *name, size_t length) noexcept nogil
-cdef void locked_drop_all(ft_table *table) noexcept nogil
-cdef void locked_directory_dies(ft_table *table, ft_directory *directory) noexcept nogil
-cdef void notice_unref(ft_notice *notice) noexcept nogil
+    ft_table *table, uint64_t directory_id, uint64_t child_id, const char *name, size_t length, uint32_t hash) noexcept nogil
+cdef ft_notice *locked_pending_name(
+    ft_table *table, uint64_t directory_id, const char *name, size_t length, uint32_t hash) noexcept nogil
+
 cdef ft_notice *locked_next_notice(ft_table *table) noexcept nogil       # to be sent now; NULL: none
 cdef void locked_notice_sent(ft_table *table, ft_notice *notice, int result) noexcept nogil
-cdef void send_notices(ft_table *table, fuse_session *session) noexcept nogil
+cdef void locked_drop_all(ft_table *table) noexcept nogil
+cdef void notice_unref(ft_notice *notice) noexcept nogil
+cdef void send_notices(ft_table *table, fuse_session *session) noexcept nogil      # until stop
+cdef bint await_notices(ft_table *table, ft_notice **notices, size_t count, int64_t timeout_ns) noexcept nogil

@@ -13,9 +13,18 @@ Rules for every function that gets an ``ft_table *``:
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from fusetree._lowlevel.libfuse.lowlevel cimport fuse_entry_param
-from fusetree._lowlevel.libfuse.posix cimport c_stat
+from fusetree._lowlevel.libfuse.posix cimport c_stat, timespec
 from fusetree._lowlevel.libfuse.pthread cimport pthread_cond_t, pthread_mutex_t
+
+cdef extern from * nogil:
+    """
+    #define FT_GOLDEN 0x9E3779B97F4A7C15ULL     /* 2**64 / golden ratio: spreads counters and addresses over the high bits */
+    #define FT_FNV_BASIS 0xCBF29CE484222325ULL
+    #define FT_FNV_PRIME 0x100000001B3ULL
+    """
+    uint64_t FT_GOLDEN
+    uint64_t FT_FNV_BASIS
+    uint64_t FT_FNV_PRIME
 
 cdef enum:
     # ft_entry.flags
@@ -151,6 +160,7 @@ cdef struct ft_table:
     uint64_t entries
     uint64_t lookups
     uint64_t pins
+    uint64_t armed              # entries with an ARMED_ flag
     # handles
     ft_handle *handles
     uint32_t handles_used       # high water mark
@@ -160,21 +170,21 @@ cdef struct ft_table:
     # graveyard
     ft_entry *dead_entries
     ft_content *dead_contents
-    PyObject **dead_objects
-    size_t dead_objects_used
-    size_t dead_objects_capacity
-    uint64_t dead
+    uint64_t dead               # entries and contents in the graveyard
     int reaper_sleeps
     # notices
     ft_notice *queue
     ft_notice *queue_last
     ft_notice *retrying
-    ft_notice *pending[1024]    # names on their way, by hash
+    int64_t next_due_ns         # of retrying
+    ft_notice *pending[1024]    # names on their way, by hash; the latest first
+    uint64_t pending_names
     uint64_t notices_waiting    # not done
     int notifier_sleeps
     int waiters
     int stopped                 # stop() was called
     int gone                    # nobody takes notices any more: they are dropped
+    int closed                  # close() was called: the root is gone too
     # counters
     uint64_t contents           # ft_content alive
     uint64_t answered
@@ -187,25 +197,32 @@ cdef struct ft_table:
     uint64_t reaper_wakeups
 
 cdef ft_table *table_new(double entry_timeout, double attr_timeout) noexcept nogil
-cdef void table_free(ft_table *table) noexcept            # with the GIL; nobody else uses the table any more
+cdef void table_close(ft_table *table) noexcept nogil       # everything unpinned goes to the graveyard
+cdef void table_free(ft_table *table) noexcept nogil        # after table_close and table_reap; nobody else uses the table
 
 cdef ft_entry *locked_find(ft_table *table, uint64_t node_id) noexcept nogil
 cdef ft_entry *locked_find_node(ft_table *table, const PyObject *node) noexcept nogil
-cdef ft_entry *locked_create(ft_table *table, PyObject *node) noexcept      # attached: takes a reference; NULL: no memory
-cdef void locked_raise(ft_table *table, ft_entry *entry) noexcept nogil     # lookup count + 1
+cdef ft_entry *locked_create(ft_table *table, PyObject *node) noexcept nogil    # takes over a reference; NULL: no memory
+cdef bint locked_known(const ft_entry *entry) noexcept nogil                    # the kernel may hold the node id
+cdef void locked_raise(ft_table *table, ft_entry *entry) noexcept nogil         # lookup count + 1
 cdef void locked_lower(ft_table *table, ft_entry *entry, uint64_t count) noexcept nogil
 cdef void locked_pin(ft_table *table, ft_entry *entry) noexcept nogil
 cdef void locked_unpin(ft_table *table, ft_entry *entry) noexcept nogil
+cdef void locked_arm(ft_table *table, ft_entry *entry, uint32_t bits) noexcept nogil
+cdef void locked_disarm(ft_table *table, ft_entry *entry, uint32_t bits) noexcept nogil
 
-cdef ft_content *content_new(ft_table *table, PyObject *owner, const char *data, size_t size) noexcept   # attached
-cdef void content_drop(ft_table *table, ft_content *content) noexcept nogil     # takes the lock only for the last reference
-cdef void locked_content_drop(ft_table *table, ft_content *content) noexcept nogil
-cdef void locked_bury(ft_table *table, PyObject *dead) noexcept nogil
-cdef void locked_withdraw(ft_table *table, ft_entry *entry, bint content) noexcept nogil
+cdef ft_content *content_new(PyObject *owner, const char *data, size_t size) noexcept nogil     # takes over a reference
+cdef ft_content *locked_set_body(
+    ft_table *table, ft_entry *entry, ft_content *content, uint32_t flags) noexcept nogil       # the old one: drop it unlocked
+cdef void content_drop(ft_table *table, ft_content *content) noexcept nogil     # NULL is fine; locks for the last reference only
 cdef ft_directory *locked_directory(ft_entry *entry) noexcept nogil      # made when missing; NULL: not a directory, or no memory
-cdef uint64_t table_reap(ft_table *table) except? 0            # with the GIL
+cdef void locked_splice_deferred(ft_table *table, ft_directory *directory) noexcept nogil
+cdef void locked_enqueue(ft_table *table, ft_notice *notice) noexcept nogil
+cdef uint64_t table_reap(ft_table *table) noexcept               # with the GIL: releases what is in the graveyard
+cdef void directory_release(ft_directory *directory) noexcept    # with the GIL
 
 cdef void attributes_pack(ft_attributes *packed, const c_stat *stat) noexcept nogil
 cdef void attributes_unpack(const ft_attributes *packed, c_stat *stat) noexcept nogil
 cdef int64_t monotonic_ns() noexcept nogil
+cdef timespec timespec_of(int64_t ns) noexcept nogil
 cdef const char *locked_check(ft_table *table) noexcept nogil   # NULL, or which invariant is broken

@@ -1,0 +1,417 @@
+# cython: language_level=3, cdivision=True
+"""What the kernel must be told: the queue, its coalescing, and the loop that sends.
+
+Rule 1: changing threads only record.  Notices leave from one thread, with no lock held, never inside a request.
+Rule 2: a notice that is queued and not yet being sent covers later changes of the same thing, so there is at most one of
+        those per inode and per name; whoever must wait gets a Ticket for it.
+Rule 3: a node that the kernel was given nothing of since it was last told (not armed) causes no notice.
+Rule 4: a notice about a name waits while a Python handler runs on its directory: the kernel takes the directory's lock for
+        it, which that request holds, and every later lookup there would queue up behind.
+Rule 5: ENOENT for an inode whose lookup count is above zero means "not yet" (the client got the reply and has not made its
+        inode): sent again with backoff until it succeeds or the count is zero.
+
+States:
+
+                       +--------------- handler ends ----------------+
+                       v                                             |
+    (change) -----> QUEUED --handlers on the directory--> DEFERRED --+
+                     |   ^
+                     v   +--due-- RETRYING <--ENOENT--+
+                   SENDING ---------------------------+
+                     |
+                     v
+                   DONE (delivered, pointless, or nobody takes notices any more)
+"""
+
+from libc.errno cimport EBADF, ECONNRESET, ENODEV, ENOENT, ENOTCONN, EPERM, EPIPE
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy
+
+from fusetree._lowlevel.libfuse.lowlevel cimport (
+    fuse_lowlevel_notify_delete,
+    fuse_lowlevel_notify_inval_entry,
+    fuse_lowlevel_notify_inval_inode,
+)
+from fusetree._lowlevel.libfuse.posix cimport timespec
+from fusetree._lowlevel.libfuse.pthread cimport (
+    ft_bump,
+    ft_unref,
+    pthread_cond_broadcast,
+    pthread_cond_timedwait,
+    pthread_cond_wait,
+    pthread_mutex_lock,
+    pthread_mutex_unlock,
+)
+from fusetree._lowlevel.table cimport (
+    ARMED_ATTRIBUTES,
+    ARMED_CONTENT,
+    BODY_DIRECTORY,
+    FT_GOLDEN,
+    HAS_ATTRIBUTES,
+    NOTICE_DEFERRED,
+    NOTICE_DELETE,
+    NOTICE_DONE,
+    NOTICE_ENTRY,
+    NOTICE_INODE,
+    NOTICE_QUEUED,
+    NOTICE_RETRYING,
+    NOTICE_SENDING,
+    PENDING_BUCKETS,
+    ft_directory,
+    locked_directory,
+    locked_disarm,
+    locked_enqueue,
+    locked_find,
+    locked_known,
+    locked_splice_deferred,
+    monotonic_ns,
+    timespec_of,
+)
+
+cdef int64_t FIRST_BACKOFF = 100_000            # nanoseconds
+cdef int64_t LONGEST_BACKOFF = 10_000_000
+
+
+cdef class Ticket:
+    """Stands for notices on their way to the kernel; hand it to :meth:`InodeTable.wait`."""
+
+    def __init__(self):
+        raise TypeError("a Ticket is made by the inode table that changed")
+
+    @staticmethod
+    cdef Ticket wrap(ft_notice *first, ft_notice *second):
+        cdef Ticket ticket
+        if first == NULL and second == NULL:
+            return None
+        ticket = Ticket.__new__(Ticket)
+        ticket.c_notices[0] = first
+        ticket.c_notices[1] = second
+        return ticket
+
+    def __dealloc__(self):
+        notice_unref(self.c_notices[0])
+        notice_unref(self.c_notices[1])
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the kernel was told, or need not be told any more."""
+        return is_done(self.c_notices[0]) and is_done(self.c_notices[1])
+
+    def __reduce__(self):
+        raise TypeError("a Ticket belongs to one inode table and can not be pickled or copied")
+
+
+cdef inline bint is_done(const ft_notice *notice) noexcept nogil:
+    return notice == NULL or notice.state == NOTICE_DONE
+
+
+cdef void notice_unref(ft_notice *notice) noexcept nogil:
+    if notice != NULL and ft_unref(&notice.refs) == 0:
+        free(notice)
+
+
+# ------------------------------------------------------------------------------------------------ recording
+
+cdef ft_notice *notice_new(ft_table *table, int kind, uint64_t node_id, size_t length) noexcept nogil:
+    cdef ft_notice *notice
+    if table.gone:
+        table.dropped += 1
+        return NULL
+    notice = <ft_notice *>calloc(1, sizeof(ft_notice) + length)
+    if notice == NULL:
+        table.dropped += 1
+        return NULL
+    notice.refs = 1
+    notice.kind = kind
+    notice.node_id = node_id
+    notice.length = length
+    table.notices_waiting += 1
+    return notice
+
+
+cdef ft_notice *locked_entry_changed(ft_table *table, ft_entry *entry, bint content) noexcept nogil:
+    cdef uint32_t armed = ARMED_ATTRIBUTES | (ARMED_CONTENT if content else 0)
+    entry.change += 1
+    ft_bump(&table.changes)
+    entry.flags &= ~HAS_ATTRIBUTES
+    if entry.flags & armed:
+        return locked_queue_inode(table, entry, content)
+    return entry.notice         # what the kernel still holds is covered by the notice on its way
+
+
+cdef ft_notice *locked_queue_inode(ft_table *table, ft_entry *entry, bint content) noexcept nogil:
+    cdef ft_notice *notice = entry.notice
+    if not locked_known(entry):
+        locked_disarm(table, entry, ARMED_ATTRIBUTES | ARMED_CONTENT)
+        return NULL
+    # Pages are dropped only if the kernel may have some: for other inodes that would cost it a walk.
+    content = content and (entry.flags & ARMED_CONTENT) != 0
+    locked_disarm(table, entry, ARMED_ATTRIBUTES | (ARMED_CONTENT if content else 0))
+    if notice == NULL or (notice.state != NOTICE_QUEUED and notice.state != NOTICE_RETRYING):
+        notice = notice_new(table, NOTICE_INODE, entry.node_id, 0)
+        if notice == NULL:
+            return NULL
+        entry.notice = notice
+        locked_enqueue(table, notice)
+    if content:
+        notice.content = 1
+    return notice
+
+
+cdef inline ft_notice **bucket(ft_table *table, uint64_t directory_id, uint32_t hash) noexcept nogil:
+    return &table.pending[(hash ^ <uint32_t>((directory_id * FT_GOLDEN) >> 32)) & (PENDING_BUCKETS - 1)]
+
+
+cdef ft_notice *locked_pending_name(
+        ft_table *table, uint64_t directory_id, const char *name, size_t length, uint32_t hash) noexcept nogil:
+    cdef ft_notice *notice
+    if table.pending_names == 0:
+        return NULL
+    notice = bucket(table, directory_id, hash)[0]
+    while notice != NULL:
+        if notice.hash == hash and notice.node_id == directory_id and notice.length == length:
+            if memcmp(notice.name, name, length) == 0:
+                return notice
+        notice = notice.next_pending
+    return NULL
+
+
+cdef ft_notice *locked_queue_name(
+        ft_table *table, uint64_t directory_id, uint64_t child_id, const char *name, size_t length, uint32_t hash) noexcept nogil:
+    # child_id above 0: the child is gone for good, and those who watch it shall hear of that.
+    cdef ft_notice *notice = locked_pending_name(table, directory_id, name, length, hash)
+    cdef ft_notice **head
+    if notice != NULL and (notice.state == NOTICE_QUEUED or notice.state == NOTICE_DEFERRED):
+        if child_id == 0 or notice.child_id != child_id:
+            notice.kind = NOTICE_ENTRY          # the name leads elsewhere again: only forgetting it is safe
+        return notice
+    notice = notice_new(table, NOTICE_DELETE if child_id else NOTICE_ENTRY, directory_id, length)
+    if notice == NULL:
+        return NULL
+    notice.child_id = child_id
+    notice.hash = hash
+    memcpy(notice.name, name, length)
+    head = bucket(table, directory_id, hash)
+    notice.next_pending = head[0]
+    head[0] = notice
+    table.pending_names += 1
+    locked_enqueue(table, notice)
+    return notice
+
+
+# ------------------------------------------------------------------------------------------------ handlers on directories
+
+cdef uint64_t handler_begins(ft_table *table, fuse_ino_t directory) noexcept nogil:
+    cdef ft_entry *entry
+    cdef ft_directory *found
+    cdef uint64_t stamp = 0
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find(table, directory)
+    if entry != NULL:
+        found = locked_directory(entry)
+        if found != NULL:
+            found.handlers += 1
+            stamp = found.change
+    pthread_mutex_unlock(&table.lock)
+    return stamp
+
+
+cdef void handler_ends(ft_table *table, fuse_ino_t directory) noexcept nogil:
+    cdef ft_entry *entry
+    cdef ft_directory *found
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find(table, directory)
+    if entry != NULL and entry.flags & BODY_DIRECTORY:
+        found = <ft_directory *>entry.body
+        if found.handlers > 0:
+            found.handlers -= 1
+        if found.handlers == 0 and found.deferred != NULL:
+            locked_splice_deferred(table, found)
+    pthread_mutex_unlock(&table.lock)
+
+
+# ------------------------------------------------------------------------------------------------ sending
+
+cdef void done(ft_table *table, ft_notice *notice) noexcept nogil:
+    cdef ft_entry *entry
+    cdef ft_notice **where
+    notice.state = NOTICE_DONE
+    if notice.kind == NOTICE_INODE:
+        entry = locked_find(table, notice.node_id)
+        if entry != NULL and entry.notice == notice:
+            entry.notice = NULL
+    else:
+        where = bucket(table, notice.node_id, notice.hash)
+        while where[0] != notice:
+            where = &where[0].next_pending
+        where[0] = notice.next_pending
+        table.pending_names -= 1
+    table.notices_waiting -= 1
+    notice_unref(notice)
+    if table.waiters:
+        pthread_cond_broadcast(&table.delivered)
+
+
+cdef void requeue_due(ft_table *table, int64_t now) noexcept nogil:
+    cdef ft_notice *notice = table.retrying
+    cdef ft_notice *following
+    table.retrying = NULL
+    table.next_due_ns = 0
+    while notice != NULL:
+        following = notice.next
+        if notice.due_ns <= now:
+            locked_enqueue(table, notice)
+        else:
+            if table.retrying == NULL or notice.due_ns < table.next_due_ns:
+                table.next_due_ns = notice.due_ns
+            notice.next = table.retrying
+            table.retrying = notice
+        notice = following
+
+
+cdef void defer(ft_table *table, ft_directory *directory, ft_notice *notice) noexcept nogil:
+    notice.state = NOTICE_DEFERRED
+    notice.next = NULL
+    if directory.deferred == NULL:
+        directory.deferred = notice
+    else:
+        directory.deferred_last.next = notice
+    directory.deferred_last = notice
+    table.deferred += 1
+
+
+cdef ft_notice *locked_next_notice(ft_table *table) noexcept nogil:
+    cdef ft_notice *notice
+    cdef ft_entry *entry
+    cdef ft_directory *directory
+    cdef int64_t now
+    if table.retrying != NULL:
+        now = monotonic_ns()
+        if table.next_due_ns <= now:
+            requeue_due(table, now)
+    while table.queue != NULL:
+        notice = table.queue
+        table.queue = notice.next
+        notice.next = NULL
+        entry = locked_find(table, notice.node_id)
+        if entry == NULL or not locked_known(entry):
+            done(table, notice)         # forgotten meanwhile: the kernel holds nothing of it
+            continue
+        if notice.kind != NOTICE_INODE and entry.flags & BODY_DIRECTORY:
+            directory = <ft_directory *>entry.body
+            if directory.handlers > 0:
+                defer(table, directory, notice)
+                continue
+        notice.state = NOTICE_SENDING
+        return notice
+    return NULL
+
+
+cdef void locked_notice_sent(ft_table *table, ft_notice *notice, int result) noexcept nogil:
+    cdef ft_entry *entry
+    cdef int64_t backoff
+    if result == -ENOENT and notice.kind == NOTICE_INODE and not table.gone:
+        entry = locked_find(table, notice.node_id)
+        if entry != NULL and entry.lookups > 0:
+            backoff = FIRST_BACKOFF << (notice.tries if notice.tries < 10 else 10)
+            notice.tries += 1 if notice.tries < 1000 else 0
+            notice.due_ns = monotonic_ns() + (backoff if backoff < LONGEST_BACKOFF else LONGEST_BACKOFF)
+            notice.state = NOTICE_RETRYING
+            if table.retrying == NULL or notice.due_ns < table.next_due_ns:
+                table.next_due_ns = notice.due_ns
+            notice.next = table.retrying
+            table.retrying = notice
+            table.retried += 1
+            return
+    if result == 0 or result == -ENOENT:
+        table.sent += 1
+    elif (result == -ENODEV or result == -ENOTCONN or result == -EBADF or result == -EPERM or result == -EPIPE
+            or result == -ECONNRESET):
+        table.gone = 1
+        table.dropped += 1
+    else:
+        table.failed += 1
+    done(table, notice)
+    if table.gone:
+        locked_drop_all(table)
+
+
+cdef void drop_list(ft_table *table, ft_notice *notice) noexcept nogil:
+    cdef ft_notice *following
+    while notice != NULL:
+        following = notice.next
+        table.dropped += 1
+        done(table, notice)
+        notice = following
+
+
+cdef void locked_drop_all(ft_table *table) noexcept nogil:
+    cdef ft_notice *queue = table.queue
+    cdef ft_notice *retrying = table.retrying
+    cdef ft_notice *deferred
+    cdef ft_directory *directory
+    cdef size_t i
+    table.queue = NULL
+    table.retrying = NULL
+    drop_list(table, queue)
+    drop_list(table, retrying)
+    if table.pending_names:
+        for i in range(table.index_mask + 1):
+            if table.by_id[i] != NULL and table.by_id[i].flags & BODY_DIRECTORY:
+                directory = <ft_directory *>table.by_id[i].body
+                deferred = directory.deferred
+                directory.deferred = NULL
+                directory.deferred_last = NULL
+                drop_list(table, deferred)
+    pthread_cond_broadcast(&table.delivered)
+
+
+cdef int send(fuse_session *session, const ft_notice *notice) noexcept nogil:
+    if notice.kind == NOTICE_INODE:
+        return fuse_lowlevel_notify_inval_inode(session, notice.node_id, 0 if notice.content else -1, 0)
+    if notice.kind == NOTICE_DELETE:
+        return fuse_lowlevel_notify_delete(session, notice.node_id, notice.child_id, notice.name, notice.length)
+    return fuse_lowlevel_notify_inval_entry(session, notice.node_id, notice.name, notice.length)
+
+
+cdef void send_notices(ft_table *table, fuse_session *session) noexcept nogil:
+    cdef ft_notice *notice
+    cdef timespec due
+    cdef int result
+    pthread_mutex_lock(&table.lock)
+    while not table.stopped:
+        notice = locked_next_notice(table)
+        if notice != NULL:
+            pthread_mutex_unlock(&table.lock)
+            result = send(session, notice)
+            pthread_mutex_lock(&table.lock)
+            locked_notice_sent(table, notice, result)
+            continue
+        table.notifier_sleeps = 1
+        if table.retrying != NULL:
+            due = timespec_of(table.next_due_ns)
+            pthread_cond_timedwait(&table.notifier, &table.lock, &due)
+        else:
+            pthread_cond_wait(&table.notifier, &table.lock)
+        table.notifier_sleeps = 0
+    pthread_mutex_unlock(&table.lock)
+
+
+# ------------------------------------------------------------------------------------------------ waiting
+
+cdef bint await_notices(ft_table *table, ft_notice **notices, size_t count, int64_t timeout_ns) noexcept nogil:
+    cdef timespec until = timespec_of(monotonic_ns() + timeout_ns)
+    cdef size_t settled = 0
+    cdef int late = 0
+    pthread_mutex_lock(&table.lock)
+    table.waiters += 1
+    while True:
+        while settled < count and is_done(notices[settled]):
+            settled += 1
+        if settled == count or late != 0:
+            break
+        late = pthread_cond_timedwait(&table.delivered, &table.lock, &until)
+    table.waiters -= 1
+    pthread_mutex_unlock(&table.lock)
+    return settled == count
