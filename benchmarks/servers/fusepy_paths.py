@@ -1,0 +1,10 @@
+"""fusepy: `python -m benchmarks.servers.fusepy_paths SOURCE MOUNTPOINT [--threads] [--burn]`."""
+
+from __future__ import annotations
+
+import importlib
+
+from benchmarks.servers import pathtree
+
+if __name__ == "__main__":
+    pathtree.serve(importlib.import_module("fuse"))

@@ -1,0 +1,147 @@
+"""fusetree in each of its modes: `python -m benchmarks.servers.ours MODE SOURCE MOUNTPOINT [--burn]
+[--workers N]`.
+
+    handler     lowlevel.Operations with ordinary handlers (servers/handlers.py)
+    asyncio     the same handlers as coroutines, in an asyncio loop
+    trio        the same, in a trio loop
+    published   a declared tree, kernel_cache=False: everything is answered from what was published
+    cached      a declared tree as mount() serves it: the kernel caches it until it changes
+    computed    a declared tree whose `small` is made by a function at each open, kernel_cache=False
+
+It speaks JSON on standard output, one line for each line of standard input that it reads: `memory` answers
+the resident bytes, `statistics` those of the inode table, `collect` runs the garbage collector first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from benchmarks import content
+from benchmarks.servers import burning, handlers
+
+MODES = ("handler", "asyncio", "trio", "published", "cached", "computed")
+
+
+def unavailable() -> dict[str, str]:
+    """The modes that this fusetree cannot serve, and why not."""
+    from fusetree import lowlevel
+
+    if hasattr(lowlevel.Session, "serve"):
+        return {}
+    why = "this fusetree has no Session.serve()"
+    return {"asyncio": why, "trio": why}
+
+
+def resident_bytes() -> int:
+    """What this process holds in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def _answer_questions(statistics: Callable[[], Any]) -> None:
+    for line in sys.stdin:
+        question = line.strip()
+        answer: Any
+        if question == "collect":
+            gc.collect()
+            answer = resident_bytes()
+        elif question == "memory":
+            answer = resident_bytes()
+        elif question == "statistics":
+            answer = statistics()
+        else:
+            answer = f"what is {question!r}?"
+        print(json.dumps(answer), flush=True)
+
+
+def _in_background(statistics: Callable[[], Any]) -> None:
+    threading.Thread(target=_answer_questions, args=(statistics,), name="questions", daemon=True).start()
+
+
+def _serve_handlers(tree: content.Tree, mountpoint: str, workers: int) -> None:
+    from fusetree import lowlevel
+
+    operations = handlers.sync_operations(lowlevel, tree)
+    with lowlevel.Session(operations, mountpoint, ["fsname=fusetree"]) as session:
+        _in_background(dict)
+        session.run(workers=workers)
+
+
+def _serve_loop(tree: content.Tree, mountpoint: str, backend: str) -> None:
+    from fusetree import lowlevel
+
+    operations = handlers.async_operations(lowlevel, tree)
+    with lowlevel.Session(operations, mountpoint, ["fsname=fusetree"]) as session:
+        _in_background(dict)
+        serve: Any = session.serve  # type: ignore[attr-defined,unused-ignore]  # not there in every version
+        loop = importlib.import_module(backend)
+        loop.run(serve() if backend == "asyncio" else serve)  # trio takes the function, asyncio its coroutine
+
+
+def declared(tree: content.Tree, *, compute: bool = False) -> Any:
+    """*tree* as nodes: directories, and files of bytes; what is written is writable."""
+    from fusetree import Dir, File
+
+    children: dict[str, Any] = {}
+    for name, entry in tree.items():
+        if isinstance(entry, dict):
+            children[name] = declared(entry)
+        elif compute and name == "small":
+            children[name] = lambda made=entry: made
+        else:
+            children[name] = File(entry, mode=0o644 if name == "sink" else 0o444)
+    return Dir(children)
+
+
+def mounted(tree: content.Tree, mountpoint: str, mode: str, workers: int) -> AbstractContextManager[Any]:
+    """The declared tree, mounted; the kernel checks no permissions, as with the other servers."""
+    from fusetree import mount
+
+    return mount(
+        declared(tree, compute=mode == "computed"),
+        mountpoint,
+        kernel_cache=mode == "cached",
+        workers=workers,
+        default_permissions=False,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode", choices=MODES)
+    parser.add_argument("source")
+    parser.add_argument("mountpoint")
+    parser.add_argument("--burn", action="store_true")
+    parser.add_argument("--workers", type=int, default=8)
+    arguments = parser.parse_args()
+    tree = content.load(arguments.source)
+    if arguments.burn:
+        burning.start()
+    if arguments.mode == "handler":
+        _serve_handlers(tree, arguments.mountpoint, arguments.workers)
+    elif arguments.mode in ("asyncio", "trio"):
+        _serve_loop(tree, arguments.mountpoint, arguments.mode)
+    else:
+        with mounted(tree, arguments.mountpoint, arguments.mode, arguments.workers) as mount:
+            _in_background(lambda: statistics_of(mount))
+            mount.wait()
+
+
+def statistics_of(mount: Any) -> dict[str, int]:
+    """The numbers of the inode table of *mount*."""
+    numbers = mount.session.operations.inode_table.statistics()
+    names = [name for name in dir(numbers) if not name.startswith("_")]
+    return {name: getattr(numbers, name) for name in names if isinstance(getattr(numbers, name), int)}
+
+
+if __name__ == "__main__":
+    main()
