@@ -1,1 +1,96 @@
-"""File systems in user space from declared Python objects."""
+r"""File systems in user space (FUSE) from declared Python objects, and a fast binding of libfuse3.
+
+Declare a tree and mount it::
+
+    from fusetree import Dir, mount
+
+    with mount(Dir({"README": "hello\n"}), "/run/app") as m:
+        m.wait()
+
+The rooms of the house; imports go down only, and rooms on one row do not know each other::
+
+    7  cli, __main__            the command
+    6  testing                  a client that needs no kernel
+    5  mounting                 mount, run, unmount on every way out
+    4  adapter                  where nodes meet the kernel: inodes, handles, caching
+    3  lowlevel, nodes          the public face of the core; what a tree is declared of
+    2  server                   operations, sessions and threads
+    1  _lowlevel                Cython: libfuse3 and nothing else
+    0  flags, types, errors     names without behaviour
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fusetree.errors import (
+    AlreadyRepliedError,
+    FUSEError,
+    FusetreeError,
+    MountError,
+    SessionClosedError,
+    StaleMountError,
+    UnsupportedFeatureError,
+)
+from fusetree.nodes import Dir, File, Symlink, action, computed, entry, node
+
+if TYPE_CHECKING:
+    from fusetree import lowlevel
+    from fusetree.mounting import Mount, mount, run
+
+    __version__: str
+
+__all__ = [
+    # nodes
+    "Dir",
+    "File",
+    "Symlink",
+    "action",
+    "computed",
+    "entry",
+    "node",
+    # mounting
+    "Mount",
+    "mount",
+    "run",
+    # the core
+    "lowlevel",
+    # errors
+    "AlreadyRepliedError",
+    "FUSEError",
+    "FusetreeError",
+    "MountError",
+    "SessionClosedError",
+    "StaleMountError",
+    "UnsupportedFeatureError",
+]
+
+# What needs libfuse is imported when it is first asked for, so that nodes can be declared, tested and printed
+# on a machine that has none, and so that `import fusetree` is quick. None stands for the module itself.
+_LAZY: Final[dict[str, tuple[str, str | None]]] = {
+    "Mount": ("fusetree.mounting", "Mount"),
+    "mount": ("fusetree.mounting", "mount"),
+    "run": ("fusetree.mounting", "run"),
+    "lowlevel": ("fusetree.lowlevel", None),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        module, attribute = _LAZY[name]
+        found: Any = importlib.import_module(module)
+        if attribute is not None:
+            found = getattr(found, attribute)
+        globals()[name] = found
+        return found
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("fusetree")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY, "__version__"})

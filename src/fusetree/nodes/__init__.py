@@ -1,1 +1,51 @@
-"""Nodes: what a tree is declared of. Pure Python, and no libfuse in sight."""
+"""Nodes: what a tree is declared of. Pure Python, and no libfuse in sight.
+
+====================  ======================================================================
+``base``              what every node is; observers; `Change`, `Policy`, `WriteStyle`
+``locks``             the locks of the tree, and what each holds true
+``directory``         `Dir`; ``names`` checks names, ``links`` keeps the tree a tree
+``file, symlink``     `File`, `Symlink`
+``declare``           `node`; ``declared`` is what a class declares, ``hints`` its annotations
+``fields``            `entry`; ``entries`` the files of it, ``codecs`` how values read
+``computed, action``  `computed`, `action`
+``auto``              what a plain value becomes in a directory
+====================  ======================================================================
+"""
+
+from __future__ import annotations
+
+from fusetree.nodes.action import ActionFile, action
+from fusetree.nodes.auto import as_node
+from fusetree.nodes.base import MAX_VALUE_SIZE, Change, FileNode, Node, Observer, Policy, WriteStyle
+from fusetree.nodes.computed import ComputedFile, computed
+from fusetree.nodes.declare import node
+from fusetree.nodes.directory import Dir
+from fusetree.nodes.entries import EntryFile
+from fusetree.nodes.fields import entry
+from fusetree.nodes.file import File
+from fusetree.nodes.links import path_of
+from fusetree.nodes.symlink import Symlink
+
+__all__ = [
+    # what trees are declared of
+    "Dir",
+    "File",
+    "Symlink",
+    "action",
+    "computed",
+    "entry",
+    "node",
+    # what the adapter needs to know
+    "ActionFile",
+    "Change",
+    "ComputedFile",
+    "EntryFile",
+    "FileNode",
+    "MAX_VALUE_SIZE",
+    "Node",
+    "Observer",
+    "Policy",
+    "WriteStyle",
+    "as_node",
+    "path_of",
+]

@@ -50,7 +50,10 @@ __all__ = [
     "Policy",
     "WriteStyle",
     "check_mode",
+    "dataclass_transform",
+    "node_class",
     "now_ns",
+    "settle",
 ]
 
 #: The longest value, document or line that may be written to a node, in bytes; more is answered with EFBIG.
@@ -236,18 +239,24 @@ class Node:
     #: `stat.S_IFREG`, `S_IFDIR` or `S_IFLNK`; a node never changes it.
     file_type: ClassVar[int]
 
-    _mode_: int = attrs.field(default=0o444, alias="mode", kw_only=True, converter=check_mode)
-    _uid_: int | None = attrs.field(default=None, alias="uid", kw_only=True, converter=_check_owner)
-    _gid_: int | None = attrs.field(default=None, alias="gid", kw_only=True, converter=_check_owner)
+    _mode_: int = attrs.field(default=0o444, alias="mode", kw_only=True, converter=check_mode, repr=False)
+    _uid_: int | None = attrs.field(
+        default=None, alias="uid", kw_only=True, converter=_check_owner, repr=False
+    )
+    _gid_: int | None = attrs.field(
+        default=None, alias="gid", kw_only=True, converter=_check_owner, repr=False
+    )
     # 0: not asked for yet; negative: given out; positive: chosen by the program.
-    _ino_: int = attrs.field(default=0, alias="ino", kw_only=True, converter=_check_ino)
+    _ino_: int = attrs.field(default=0, alias="ino", kw_only=True, converter=_check_ino, repr=False)
     # One number while all three times are the same, else (atime, mtime, ctime).
-    _times_: int | tuple[int, int, int] = attrs.field(init=False, factory=now_ns)
+    _times_: int | tuple[int, int, int] = attrs.field(init=False, factory=now_ns, repr=False)
     # Which directories hold this node, once per name; guarded by LINKS. Weak, so that a tree has no reference
     # cycles; a directory has one weak reference, which all its children share.
-    _parents_: weakref.ref[Dir] | tuple[weakref.ref[Dir], ...] | None = attrs.field(init=False, default=None)
+    _parents_: weakref.ref[Dir] | tuple[weakref.ref[Dir], ...] | None = attrs.field(
+        init=False, default=None, repr=False
+    )
     # Guarded by gate(self); read without it, see fusetree.nodes.locks.
-    _observers_: tuple[Observer, ...] = attrs.field(init=False, default=())
+    _observers_: tuple[Observer, ...] = attrs.field(init=False, default=(), repr=False)
 
     # ---- attributes
 
@@ -355,11 +364,7 @@ class Node:
                 the former.
         """
         self._touch_(what)
-        if FREE_THREADED:
-            with self._gate_():
-                observers = self._observers_
-        else:
-            observers = self._observers_
+        observers = self._observing_() if FREE_THREADED else self._observers_
         if observers:
             pending = [
                 (observer, ticket)
@@ -381,6 +386,13 @@ class Node:
         """Forget an observer; nothing happens when it is not attached."""
         with self._gate_():
             self._observers_ = tuple(known for known in self._observers_ if known is not observer)
+
+    def _observing_(self) -> tuple[Observer, ...]:
+        """The observers, for who has stored something and must not miss one that is attaching."""
+        if FREE_THREADED:
+            with self._gate_():
+                return self._observers_
+        return self._observers_
 
     def _gate_(self) -> threading.RLock:
         return gate(self)

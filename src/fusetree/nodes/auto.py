@@ -1,0 +1,83 @@
+"""Nodes that come by themselves: what a plain value becomes when it is put into a directory.
+
+======================================  =====================================================================
+value                                   node
+======================================  =====================================================================
+a node                                  itself
+a mapping                               `Dir`
+``str``, ``bytes``, ``bytearray``       `File` with exactly this content
+``int``, ``float``, ``bool``, an enum,  `File` with its text and a newline
+a date, a time
+a function, a method, a callable        a file that is computed when it is opened; decorated with `action`,
+one
+                                        to write to
+======================================  =====================================================================
+
+Everything else is refused, with a hint at what was probably meant.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import inspect
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from fusetree.nodes.base import Node
+from fusetree.nodes.codecs import codec_for
+from fusetree.nodes.computed import MARK, ComputedFile, Marked
+from fusetree.nodes.file import File
+
+__all__ = ["as_node"]
+
+_ONE_LINE = (int, float, enum.Enum, dt.date, dt.time)
+
+
+def as_node(value: Any) -> Node:
+    """The node that a value is, or becomes by itself.
+
+    Raises:
+        TypeError: It is no node, and none comes of it by itself.
+    """
+    if isinstance(value, Node):
+        return value
+    if isinstance(value, _ONE_LINE):  # before text: an enum may be a str
+        return File(codec_for(type(value)).encode(value))
+    if isinstance(value, (bytes, str, bytearray, memoryview)):
+        return File(value)
+    if isinstance(value, Mapping):
+        from fusetree.nodes.directory import Dir
+
+        return Dir(value)
+    if isinstance(value, type):
+        hint = f"{value.__name__}() makes one" if issubclass(value, Node) else "it is a class"
+        raise TypeError(f"{value!r} is not a node: {hint}")
+    if isinstance(value, os.PathLike):
+        raise TypeError(
+            f"{value!r} may mean a link or a content: write Symlink(path) or File(path.read_bytes())"
+        )
+    if callable(value):
+        return _from_function(value)
+    raise TypeError(
+        f"a {type(value).__name__} does not become a node by itself: text, bytes, numbers, mappings and "
+        "functions without arguments do; entry() of a node class takes any type"
+    )
+
+
+def _from_function(function: Any) -> Node:
+    marked = getattr(function, MARK, None)
+    if isinstance(marked, Marked):
+        return marked.make(function)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{function!r} is asynchronous, and a declared file calls it directly")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # a builtin that does not tell
+        return ComputedFile(function)
+    try:
+        signature.bind()
+    except TypeError as error:
+        raise TypeError(f"{function!r} cannot be a file, it is called without arguments: {error}") from None
+    return ComputedFile(function)

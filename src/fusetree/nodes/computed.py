@@ -1,0 +1,179 @@
+"""`computed`: a file whose content a function makes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
+
+from fusetree.nodes.base import FileNode, Node, Policy, check_mode, node_class
+from fusetree.nodes.codecs import render
+from fusetree.nodes.hints import hints_of
+from fusetree.nodes.names import check_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["MARK", "ComputedFile", "ComputedOptions", "Marked", "computed", "mark"]
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+#: The attribute of a function that makes it a file. (The function stays what it is, and can be called.)
+MARK: Final = "__fusetree_file__"
+
+
+class Marked:
+    """What a decorator left on a function: how to make a file of it.
+
+    Arguments:
+        name: The file's name; None is the function's.
+        mode: Permission bits.
+    """
+
+    kind = "file"
+
+    def __init__(self, name: str | None, mode: int) -> None:
+        self.name = None if name is None else check_name(name)
+        self.mode = check_mode(mode)
+
+    def make(self, function: Callable[..., Any], hints: Mapping[str, Any] | None = None) -> Node:
+        """The file of `function`, which is bound to its object. `hints` are its annotations, when known
+        already.
+        """
+        raise NotImplementedError
+
+
+def mark(function: _F, options: Marked) -> _F:
+    """Leave `options` on a function, and return it; what cannot hold them comes back wrapped."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"{options.kind}: {function!r} is asynchronous, and a declared file calls it directly"
+        )
+    try:
+        setattr(function, MARK, options)
+    except AttributeError:  # a builtin, a bound method
+        wrapped: Any = functools.partial(function)
+        setattr(wrapped, MARK, options)
+        return wrapped  # type: ignore[no-any-return]
+    return function
+
+
+class ComputedOptions(Marked):
+    """What `computed` was told."""
+
+    kind = "computed"
+
+    def __init__(
+        self,
+        name: str | None = None,
+        mode: int = 0o444,
+        size: Literal["exact"] | None = None,
+        ttl: float = 0.0,
+    ) -> None:
+        super().__init__(name, mode)
+        if self.mode & 0o222:
+            raise ValueError(f"a computed file cannot be written: mode {mode:#o} has write bits")
+        if size not in (None, "exact"):
+            raise ValueError(f'size is "exact" or None, not {size!r}')
+        if not ttl >= 0:
+            raise ValueError(f"ttl is a number of seconds, at least 0, not {ttl!r}")
+        self.exact = size == "exact"
+        self.ttl = float(ttl)
+
+    def make(self, function: Callable[..., Any], hints: Mapping[str, Any] | None = None) -> ComputedFile:
+        return ComputedFile(function, self, hints)
+
+
+@overload
+def computed(function: _F, /) -> _F: ...
+
+
+@overload
+def computed(
+    *, name: str | None = ..., mode: int = ..., size: Literal["exact"] | None = ..., ttl: float = ...
+) -> Callable[[_F], _F]: ...
+
+
+def computed(
+    function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    mode: int = 0o444,
+    size: Literal["exact"] | None = None,
+    ttl: float = 0.0,
+) -> Any:
+    """Make a method of a `node` class a file, whose content is what the method returns.
+
+    It is called at each open, and that open reads what it returned, whole and unchanged. Text gets a
+    newline at its end unless it has one, bytes are taken as they are, the pieces of a generator are
+    joined, and anything else reads as an entry of its type does. The method stays callable. A subclass may
+    override it without the decorator.
+
+    A plain function works too, as a child: ``Dir({"now": computed(ttl=1)(now)})``.
+
+    Arguments:
+        name: The file's name, unless it is the method's.
+        mode: Permission bits, without write bits.
+        size: "exact" makes the content also to tell the size, for programs that trust `st_size` (tar).
+            Without it the size is 0, as in /proc, and readers read to the end.
+        ttl: For how long the kernel may keep the attributes, in seconds.
+
+    Raises:
+        ValueError: A mode with write bits, a name that no directory can hold, a `ttl` below 0.
+        TypeError: An asynchronous function.
+    """
+    options = ComputedOptions(name, mode, size, ttl)
+    return mark(function, options) if function is not None else lambda decorated: mark(decorated, options)
+
+
+@node_class
+class ComputedFile(FileNode):
+    """A file whose content a function makes at each open. Declare it with `computed`, or put a function
+    into a `Dir`.
+
+    Arguments:
+        function: Called without arguments.
+        options: What `computed` was told.
+        hints: The function's annotations; looked up when they are needed first, unless given.
+    """
+
+    _function_: Callable[[], Any]
+    _options_: ComputedOptions
+    _hints_: Mapping[str, Any] | None
+
+    def __init__(
+        self,
+        function: Callable[[], Any],
+        options: ComputedOptions | None = None,
+        hints: Mapping[str, Any] | None = None,
+    ) -> None:
+        options = options or ComputedOptions()
+        FileNode.__init__(self, mode=options.mode)
+        self._function_ = function
+        self._options_ = options
+        self._hints_ = hints
+
+    @property
+    def policy(self) -> Policy:
+        return Policy.DYNAMIC
+
+    @property
+    def ttl(self) -> float:
+        return self._options_.ttl
+
+    def size(self) -> int | None:
+        return len(self.content()) if self._options_.exact else None
+
+    def content(self) -> bytes:
+        hints = self._hints_
+        if hints is None:
+            try:
+                hints = hints_of(self._function_)
+            except NameError:  # a name for type checkers only; the value's own type will do
+                hints = {}
+            self._hints_ = hints
+        return render(self._function_(), hints.get("return"))
+
+    def __repr__(self) -> str:
+        return f"<file computed by {self._function_!r}>"

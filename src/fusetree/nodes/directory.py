@@ -1,0 +1,443 @@
+"""`Dir`: named children in the order in which they were put there.
+
+Rule 1: children change under the structure lock of their directory, and its observers are told under the same
+lock, in the same order. What observers want to wait for is settled after all locks are released.
+Rule 2: no code of the program runs under a lock: what is given is made into a node first, and what is
+replaced or removed is let go last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import stat
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from fusetree.nodes.auto import as_node
+from fusetree.nodes.base import Change, Node, Pending, check_mode, node_class, settle
+from fusetree.nodes.declared import NOTHING_DECLARED, Declared
+from fusetree.nodes.links import add_link, check_place, drop_link
+from fusetree.nodes.locks import LINKS, structure_index, structure_lock
+from fusetree.nodes.names import check_name
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+__all__ = ["Dir"]
+
+
+@node_class
+class Dir(Node):
+    """A directory: a mapping from names to nodes, in insertion order.
+
+    Reading and changing it reads like a dict, and a path reaches below: ``root["a/b"]``. What is put in
+    becomes a node by itself: a mapping a directory, text and bytes a `File`, a function a file that is
+    computed when it is opened. Mounts are told of each change before the call returns.
+
+    A directory is at one place of a tree: putting it at a second is a ValueError. A file or symbolic link
+    under two names is a hard link.
+
+    Arguments:
+        children: What it holds at first.
+        mode: Permission bits.
+        uid: The owner; None is the user that runs the server.
+        gid: The owner's group; None is the group that runs the server.
+        ino: The inode number that programs see; 0 gives one out.
+
+    Raises:
+        ValueError: A name that no directory can hold (empty, ".", "..", with "/" or NUL, longer than 255
+            bytes), or a directory that has a place in this tree already.
+        TypeError: A value that is no node and cannot become one.
+    """
+
+    file_type: ClassVar[int] = stat.S_IFDIR
+
+    # What @node found in the class: files and children that every instance has.
+    _declared_: ClassVar[Declared] = NOTHING_DECLARED
+
+    _mode_: int = attrs.field(default=0o555, alias="mode", kw_only=True, converter=check_mode, repr=False)
+    # What the constructor was given, until _set_up_ has made nodes of it.
+    _given_: Mapping[str, Any] | None = attrs.field(default=None, alias="children", kw_only=True, repr=False)
+    # Changed under self.lock; reading one item or a copy needs no lock. None until a @node object is first
+    # touched: the nodes of its entries are made then, and kept.
+    _children_: dict[str, Node] | None = attrs.field(init=False, default=None, repr=False)
+    # How many children are directories; changed under self.lock. Negative until _set_up_.
+    _subdirectories_: int = attrs.field(init=False, default=-1, repr=False)
+
+    def __init__(
+        self,
+        children: Mapping[str, Any] | None = None,
+        mode: int = 0o555,
+        *,
+        uid: int | None = None,
+        gid: int | None = None,
+        ino: int = 0,
+    ) -> None:
+        Node.__init__(self, mode=mode, uid=uid, gid=gid, ino=ino)
+        self._given_ = children
+        self._children_ = None
+        self._subdirectories_ = -1
+        self._set_up_()
+
+    def __attrs_post_init__(self) -> None:
+        self._set_up_()
+
+    def _set_up_(self) -> None:
+        """Make nodes of what the constructor was given, and let those that are declared know their place.
+
+        @node sees to it that this runs before a class's own `__attrs_post_init__`, which may call it again.
+        """
+        if self._subdirectories_ >= 0:
+            return
+        declared = self._declared_
+        declared.check_class(type(self))
+        declared.resolve()
+        given, self._given_ = self._given_, None
+        children: dict[str, Node] = {}
+        if given is not None:
+            if not isinstance(given, Mapping):
+                raise TypeError(f"the children of a directory are a mapping, not {type(given).__name__}")
+            for name, value in given.items():
+                check_name(name)
+                if name in declared.files:
+                    raise ValueError(
+                        f"{name!r} is declared by {type(self).__name__}, and cannot be a child as well"
+                    )
+                children[name] = as_node(value)
+        inside = [*declared.take_children(self), *children.values()]
+        subdirectories = 0
+        linked: list[Node] = []
+        with LINKS:
+            try:
+                for child in inside:
+                    is_directory = isinstance(child, Dir)
+                    if is_directory:
+                        check_place(self, child)  # type: ignore[arg-type]
+                        subdirectories += 1
+                    add_link(child, self, is_directory=is_directory)
+                    linked.append(child)
+            except ValueError:
+                for child in linked:
+                    drop_link(child, self)
+                raise
+        self._subdirectories_ = subdirectories
+        if children or not declared.files:
+            self._children_ = {**declared.make_files(self), **children}
+
+    def _tree_(self) -> dict[str, Node]:
+        """The children by name, made if this is the first touch."""
+        children = self._children_
+        return self._make_files_() if children is None else children
+
+    def _make_files_(self) -> dict[str, Node]:
+        with self.lock:
+            children = self._children_
+            if children is None:
+                children = self._children_ = self._declared_.make_files(self)
+            return children
+
+    # ---- reading
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The structure lock: while it is held, the children do not change. Hold it briefly, and run no
+        foreign code.
+        """
+        return structure_lock(self)
+
+    @property
+    def nlink(self) -> int:
+        """2 and one for each directory in it, as directories count."""
+        return 2 + self._subdirectories_
+
+    def child(self, name: str) -> Node | None:
+        """The child of that name, or None. `name` is one name, never a path."""
+        return self._tree_().get(name)
+
+    def children_snapshot(self) -> list[tuple[str, Node]]:
+        """Names and nodes as they are at this moment, in order."""
+        children = self._tree_()
+        with self.lock:
+            return list(children.items())
+
+    def __getitem__(self, path: str) -> Node:
+        """The node at a path below this directory; KeyError when there is none."""
+        found = self._tree_().get(path)
+        if found is not None:
+            return found
+        if isinstance(path, str) and "/" in path:
+            here: Node = self
+            for name in path.split("/"):
+                step = here.child(name) if isinstance(here, Dir) else None
+                if step is None:
+                    raise KeyError(path)
+                here = step
+            return here
+        raise KeyError(path)
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The node at a path below this directory, or `default` when there is none."""
+        try:
+            return self[path]
+        except KeyError:
+            return default
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and self.get(path) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, as they are at this moment."""
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return len(self._tree_())
+
+    def __bool__(self) -> bool:
+        return True  # an empty directory is one, too
+
+    def keys(self) -> list[str]:
+        """The names, as they are at this moment, in order."""
+        return [name for name, _ in self.children_snapshot()]
+
+    def values(self) -> list[Node]:
+        """The nodes, as they are at this moment, in order."""
+        return [child for _, child in self.children_snapshot()]
+
+    def items(self) -> list[tuple[str, Node]]:
+        """Names and nodes, as they are at this moment, in order."""
+        return self.children_snapshot()
+
+    # ---- changing
+
+    def __setitem__(self, path: str, value: Any) -> None:
+        """Put a node at a path below this directory, in place of what is there; the directories above must
+        exist.
+
+        Raises:
+            KeyError: A directory above it does not exist.
+            ValueError: A name that no directory can hold; a directory that has a place in this tree
+                already; the name of an entry, whose value is set by assigning the attribute.
+            TypeError: A value that is no node and cannot become one.
+        """
+        directory, name = self._place_(path)
+        check_name(name)
+        declared = directory._declared_.files.get(name)
+        if declared is not None:
+            declared.replace(directory, value)
+            return
+        directory._put_(name, as_node(value))
+
+    def __delitem__(self, path: str) -> None:
+        """Remove the node at a path below this directory, with all that is below it.
+
+        Raises:
+            KeyError: There is none.
+            ValueError: It is declared by the class, and as lasting as the directory.
+        """
+        directory, name = self._place_(path)
+        directory._refuse_declared_(name)
+        if directory._take_out_(name) is None:
+            raise KeyError(path)
+
+    def rename(self, old: str, new: str) -> None:
+        """Move a node from one path below this directory to another, as rename(2) does.
+
+        A file that is at the new path is replaced, a directory only when it is empty and a directory comes.
+
+        Raises:
+            KeyError: There is nothing at `old`, or a directory above `new` does not exist.
+            ValueError: A name that no directory can hold; a directory would come below itself; one of the
+                two is declared by its class.
+            OSError: EISDIR, ENOTDIR or ENOTEMPTY, as rename(2).
+        """
+        source, old_name = self._place_(old)
+        target, new_name = self._place_(new)
+        check_name(new_name)
+        source._refuse_declared_(old_name)
+        target._refuse_declared_(new_name)
+        _move(source, old_name, target, new_name, old)
+
+    def _place_(self, path: str) -> tuple[Dir, str]:
+        """The directory that holds the last name of a path, and that name."""
+        if not isinstance(path, str):
+            raise TypeError(f"a name in a directory is str, not {type(path).__name__}: {path!r}")
+        above, slash, name = path.rpartition("/")
+        if not slash:
+            return self, path
+        directory = self[above]
+        if not isinstance(directory, Dir):
+            raise KeyError(path)
+        return directory, name
+
+    def _refuse_declared_(self, name: str) -> None:
+        if name in self._declared_.files:
+            raise ValueError(f"{name!r} is declared by {type(self).__name__}: it stays where it is")
+
+    def _put_(self, name: str, child: Node) -> None:
+        pending: Pending = []
+        with self.lock:
+            children = self._tree_()
+            old = children.get(name)
+            if old is child:
+                return
+            had, left = self._relink_(old, child)
+            children[name] = child
+            self._tell_set_(name, child, pending)
+        _tell_links(child, had, pending)
+        if old is not None:
+            _tell_links(old, left, pending)
+        if pending:
+            settle(pending)
+
+    def _take_out_(self, name: str) -> Node | None:
+        pending: Pending = []
+        with self.lock:
+            children = self._tree_()
+            old = children.get(name)
+            if old is None:
+                return None
+            with LINKS:
+                left = drop_link(old, self)
+            if isinstance(old, Dir):
+                self._subdirectories_ -= 1
+            del children[name]
+            self._tell_removed_(name, old, pending)
+        _tell_links(old, left, pending)
+        if pending:
+            settle(pending)
+        return old
+
+    def _set_child_field_(self, field: str, name: str, child: Node | None) -> None:
+        """Store a declared child in its attribute, and put it in the place of the one before."""
+        pending: Pending = []
+        had = left = 0
+        with self.lock:
+            old: Node | None = getattr(self, field, None)
+            if old is child:
+                return
+            if child is not None:
+                had, left = self._relink_(old, child)
+            elif old is not None:
+                with LINKS:
+                    left = drop_link(old, self)
+                self._subdirectories_ -= isinstance(old, Dir)
+            object.__setattr__(self, field, child)
+            children = self._children_
+            if children is not None:
+                if child is not None:
+                    children[name] = child
+                    self._tell_set_(name, child, pending)
+                elif children.pop(name, None) is not None and old is not None:
+                    self._tell_removed_(name, old, pending)
+        if child is not None:
+            _tell_links(child, had, pending)
+        if old is not None:
+            _tell_links(old, left, pending)
+        if pending:
+            settle(pending)
+
+    def _relink_(self, old: Node | None, child: Node) -> tuple[int, int]:
+        """Let `child` have its place here and `old` lose it, or raise ValueError and change nothing.
+
+        Returns how many names `child` had before, and how many `old` has left. self.lock is held.
+        """
+        is_directory = isinstance(child, Dir)
+        left = 0
+        with LINKS:
+            if is_directory:
+                check_place(self, child)  # type: ignore[arg-type]
+            had = add_link(child, self, is_directory=is_directory)
+            if old is not None:
+                left = drop_link(old, self)
+        self._subdirectories_ += is_directory - isinstance(old, Dir)
+        return had, left
+
+    def _tell_set_(self, name: str, child: Node, pending: Pending) -> None:
+        self._touch_(Change.ALL)
+        for observer in self._observing_():
+            ticket = observer.child_set(self, name, child)
+            if ticket is not None:
+                pending.append((observer, ticket))
+
+    def _tell_removed_(self, name: str, child: Node, pending: Pending) -> None:
+        self._touch_(Change.ALL)
+        for observer in self._observing_():
+            ticket = observer.child_removed(self, name, child)
+            if ticket is not None:
+                pending.append((observer, ticket))
+
+    def __repr__(self) -> str:
+        children = self._children_
+        inside = "untouched" if children is None else f"of {len(children)}"
+        return f"<{type(self).__name__} {inside} at {id(self):#x}>"
+
+
+def _tell_links(node: Node, others: int, pending: Pending) -> None:
+    """Tell of a changed number of names, where it shows: the first name, and the loss of the last, leave
+    it 1.
+    """
+    if others and not isinstance(node, Dir):
+        node._touch_(Change.ATTRIBUTES)
+        for observer in node._observing_():
+            ticket = observer.changed(node, Change.ATTRIBUTES)
+            if ticket is not None:
+                pending.append((observer, ticket))
+
+
+@contextlib.contextmanager
+def _both_locked(one: Dir, other: Dir) -> Iterator[None]:
+    """Hold two structure locks, taken in the order of their stripes, whoever comes first."""
+    first, second = sorted((one, other), key=structure_index)
+    with first.lock, second.lock:
+        yield
+
+
+def _check_replaced(child: Node, replaced: Node) -> None:
+    """Refuse what rename(2) refuses."""
+    if isinstance(replaced, Dir):
+        if not isinstance(child, Dir):
+            raise IsADirectoryError(errno.EISDIR, "a directory cannot be replaced by something else")
+        if replaced._declared_.files or replaced._children_:
+            raise OSError(errno.ENOTEMPTY, "a directory that is replaced must be empty")
+    elif isinstance(child, Dir):
+        raise NotADirectoryError(errno.ENOTDIR, "a directory replaces only a directory")
+
+
+def _move(source: Dir, old_name: str, target: Dir, new_name: str, path: str) -> None:
+    pending: Pending = []
+    left = 0
+    with _both_locked(source, target):
+        child = source._tree_().get(old_name)
+        if child is None:
+            raise KeyError(path)
+        replaced = target._tree_().get(new_name)
+        if replaced is child:  # the same place, or two names of one file: nothing to do, says rename(2)
+            return
+        if replaced is not None:
+            _check_replaced(child, replaced)
+        with LINKS:
+            drop_link(child, source)
+            is_directory = isinstance(child, Dir)
+            try:
+                if is_directory:
+                    check_place(target, child)  # type: ignore[arg-type]
+            except ValueError:
+                add_link(child, source, is_directory=is_directory)
+                raise
+            add_link(child, target, is_directory=is_directory)
+            if replaced is not None:
+                left = drop_link(replaced, target)
+        source._subdirectories_ -= is_directory
+        target._subdirectories_ += is_directory - isinstance(replaced, Dir)
+        del source._tree_()[old_name]
+        source._tell_removed_(old_name, child, pending)
+        target._tree_()[new_name] = child
+        target._tell_set_(new_name, child, pending)
+    if replaced is not None:
+        _tell_links(replaced, left, pending)
+    if pending:
+        settle(pending)

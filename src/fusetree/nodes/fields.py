@@ -1,0 +1,146 @@
+"""`entry()`: an attribute of a node class that is a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+import attrs
+
+from fusetree.nodes.base import Node, check_mode
+from fusetree.nodes.names import check_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["ENTRY", "EntryOptions", "entry"]
+
+_T = TypeVar("_T")
+
+#: The key of an entry's options in the metadata of its attrs attribute.
+ENTRY: Final = "fusetree.entry"
+
+
+class EntryOptions:
+    """What `entry` was told, or what a child without `entry` has.
+
+    Arguments:
+        name: The file's name; None is the attribute's.
+        mode: Permission bits; None is 0644 or 0444.
+        writable: Whether writing the file assigns the attribute; None goes by the mode, and is True
+            without one.
+    """
+
+    __slots__ = ("mode", "name", "writable")
+
+    def __init__(
+        self, name: str | None = None, mode: int | None = None, writable: bool | None = None
+    ) -> None:
+        if name is not None:
+            check_name(name)
+        if mode is not None:
+            check_mode(mode)
+            if writable is None:
+                writable = mode & 0o222 != 0
+            elif writable != (mode & 0o222 != 0):
+                raise ValueError(f"mode {mode:#o} and writable={writable} contradict each other")
+        elif writable is None:
+            writable = True
+        self.name = name
+        self.writable = writable
+        self.mode = mode if mode is not None else 0o644 if writable else 0o444
+
+
+@overload
+def entry(
+    default: _T,
+    *,
+    name: str | None = ...,
+    mode: int | None = ...,
+    writable: bool | None = ...,
+    validator: Any = ...,
+    converter: Any = ...,
+    **attrs_options: Any,
+) -> _T: ...
+
+
+@overload
+def entry(
+    *,
+    factory: Callable[[], _T],
+    name: str | None = ...,
+    mode: int | None = ...,
+    writable: bool | None = ...,
+    validator: Any = ...,
+    converter: Any = ...,
+    **attrs_options: Any,
+) -> _T: ...
+
+
+@overload
+def entry(
+    *,
+    name: str | None = ...,
+    mode: int | None = ...,
+    writable: bool | None = ...,
+    validator: Any = ...,
+    converter: Any = ...,
+    **attrs_options: Any,
+) -> Any: ...
+
+
+def entry(
+    default: Any = attrs.NOTHING,
+    *,
+    factory: Callable[[], Any] | None = None,
+    name: str | None = None,
+    mode: int | None = None,
+    writable: bool | None = None,
+    validator: Any = None,
+    converter: Any = None,
+    metadata: Mapping[Any, Any] | None = None,
+    **attrs_options: Any,
+) -> Any:
+    """Declare an attribute of a `node` class as a file.
+
+    The annotation says how the value reads and what may be written: numbers, text, bytes, enums, paths and
+    dates are one line, everything else that `cattrs` knows is a JSON document (the table is in
+    `fusetree.nodes.codecs`). Annotated with a node class it is no file of its own, but that child.
+
+    Assigning the attribute changes the file, and the kernel is told. Writing the file assigns the
+    attribute: converters and validators run, and what they refuse fails with EINVAL and changes nothing. A
+    value that is changed in place is not seen; call ``changed()`` of its file then.
+
+    Arguments:
+        default: The value of a new object; without it, and without `factory`, the constructor asks for one.
+        factory: Makes the value of a new object; for everything that can be changed in place.
+        name: The file's name, unless it is the attribute's.
+        mode: Permission bits; 0o644, or 0o444 when it is not writable. Without a read bit the file is
+            write-only, and reading it is EACCES, to root too.
+        writable: Whether the file can be written; goes by `mode` when that is given.
+        validator: As in `attrs.field`.
+        converter: As in `attrs.field`; what is written is read by the annotation first.
+        metadata: As in `attrs.field`.
+        attrs_options: All else that `attrs.field` takes (`alias`, `kw_only`, `init`, `repr`, `on_setattr`).
+
+    Raises:
+        ValueError: A name that no directory can hold, a mode that is none, or one that contradicts
+            `writable`.
+        TypeError: A default that all objects would share and could change: it needs a `factory`.
+    """
+    if isinstance(default, (list, dict, set, bytearray, Node)):
+        raise TypeError(
+            f"every object would share this {type(default).__name__}: entry(factory=...) makes one for each"
+        )
+    if attrs_options.get("on_setattr") is attrs.setters.frozen and writable is None and mode is None:
+        writable = False
+    options = EntryOptions(name, mode, writable)
+    if not options.mode & 0o444:
+        attrs_options.setdefault("repr", False)  # a secret to readers is one to logs
+    return attrs.field(
+        default=default,
+        factory=factory,
+        validator=validator,
+        converter=converter,
+        metadata={**(metadata or {}), ENTRY: options},
+        **attrs_options,
+    )

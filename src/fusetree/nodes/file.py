@@ -1,0 +1,154 @@
+"""`File`: bytes that lie in memory, with the kernel's page cache in front of them."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any, ClassVar
+
+import attrs
+
+from fusetree.nodes.base import FileNode, Policy, WriteStyle, node_class
+
+__all__ = ["File"]
+
+_WRITE_BITS = 0o222
+
+
+def as_content(content: Any) -> bytes:
+    """The bytes of a file: text is UTF-8 (and may carry bytes that are none, as file names do)."""
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, str):
+        return content.encode("utf-8", "surrogateescape")
+    if isinstance(content, (bytearray, memoryview)):
+        return bytes(content)
+    raise TypeError(f"the content of a file is bytes or str, not {type(content).__name__}")
+
+
+@node_class
+class File(FileNode):
+    """A regular file of bytes that are known.
+
+    The kernel caches what it has read without end and is told of each change. The file can be written through
+    the mount when its mode says so: ``File(b"", mode=0o644)``. Put one file into a tree under two names, and
+    it is a hard link.
+
+    Arguments:
+        content: The bytes; text is stored as UTF-8, exactly as it is.
+        mode: Permission bits.
+        uid: The owner; None is the user that runs the server.
+        gid: The owner's group; None is the group that runs the server.
+        ino: The inode number that programs see; 0 gives one out.
+    """
+
+    #: The largest size in bytes that a file can be brought to by writing, because it is held in memory;
+    #: beyond it is EFBIG. A subclass may set its own. It does not bound what the program itself passes to
+    #: `File`.
+    max_size: ClassVar[int] = 1 << 30
+
+    # bytes, or a bytearray after a partial write, until it is next read as a whole. Assigned, and the
+    # bytearray changed, only under the file's gate; reading the attribute needs no lock.
+    _data_: bytes | bytearray = attrs.field(
+        default=b"", alias="content", kw_only=True, converter=as_content, repr=False
+    )
+
+    def __init__(
+        self,
+        content: bytes | bytearray | memoryview | str = b"",
+        mode: int = 0o444,
+        *,
+        uid: int | None = None,
+        gid: int | None = None,
+        ino: int = 0,
+    ) -> None:
+        FileNode.__init__(self, mode=mode, uid=uid, gid=gid, ino=ino)
+        self._data_ = as_content(content)
+
+    @property
+    def policy(self) -> Policy:
+        return Policy.PAGE
+
+    @property
+    def write_style(self) -> WriteStyle:
+        return WriteStyle.BYTES if self._mode_ & _WRITE_BITS else WriteStyle.NONE
+
+    @property
+    def writable(self) -> bool:
+        return self._mode_ & _WRITE_BITS != 0
+
+    def size(self) -> int:
+        return len(self._data_)
+
+    def content(self) -> bytes:
+        data = self._data_
+        if isinstance(data, bytes):
+            return data
+        with self._gate_():
+            data = self._data_ = bytes(self._data_)
+        return data
+
+    def store(self, data: bytes | bytearray | memoryview | str, append: bool = False) -> None:
+        """Make `data` the whole content, or put it at the end, and tell the kernel.
+
+        Arguments:
+            data: The bytes; text is stored as UTF-8.
+            append: Whether what is there stays in front of it.
+        """
+        new = as_content(data)
+        with self._gate_():
+            if append:
+                self._patch_(new, len(self._data_))
+            else:
+                self._data_ = new
+        self.changed()
+
+    def write_at(self, data: bytes, offset: int) -> int:
+        """Put bytes at an offset, as pwrite(2) does: a gap in front of them is filled with zeros.
+
+        Arguments:
+            data: The bytes.
+            offset: Where, in bytes from the beginning.
+
+        Returns:
+            How many bytes were taken: all.
+
+        Raises:
+            OSError: EFBIG, the file would become larger than `max_size`.
+        """
+        with self._gate_():
+            self._patch_(data, offset)
+        self.changed()
+        return len(data)
+
+    def truncate(self, size: int) -> None:
+        """Cut the content off at `size` bytes, or fill it up with zeros to that size, as ftruncate(2) does.
+
+        Raises:
+            OSError: EFBIG, the size is above `max_size`.
+        """
+        with self._gate_():
+            data = self._data_
+            if size <= len(data):
+                self._data_ = data[:size]
+            else:
+                self._check_size_(size)
+                self._data_ = data + bytes(size - len(data))
+        self.changed()
+
+    def _patch_(self, data: bytes, offset: int) -> None:
+        end = offset + len(data)
+        current = self._data_
+        if end > len(current):
+            self._check_size_(end)
+        buffer = current if isinstance(current, bytearray) else bytearray(current)
+        if offset > len(buffer):
+            buffer.extend(bytes(offset - len(buffer)))
+        buffer[offset:end] = data
+        self._data_ = buffer
+
+    def _check_size_(self, size: int) -> None:
+        if size > self.max_size:
+            raise OSError(errno.EFBIG, f"{size} bytes are more than a file may have here ({self.max_size})")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self._data_)} bytes>"
