@@ -1,0 +1,176 @@
+"""Telling the kernel of changes: the observer that a mount attaches to the nodes it knows.
+
+What may be cached, and for how long (E: for ever, taken back on change):
+
+    node                             names   attributes   content
+    directory, symbolic link         E       E            E (listing, link target)
+    file in memory (Policy.PAGE)     E       E            E, in the page cache
+    file of a value (SNAPSHOT)       E       E            not at all: opened direct_io, OPEN pins the bytes of
+    that moment computed, document (DYNAMIC)     E       its ttl      not at all: made anew at each open
+
+Rule 1: recording a change only withdraws answers and queues a notice (in C, under the table's lock); it is
+    done with a lock of the tree held, so it never waits.
+Rule 2: `settle` waits until the kernel has been told, for `wait` seconds at most. It does not wait where the
+    kernel may be waiting for us: inside a handler of any mount, and on a thread whose event loop serves a
+    mount. Each time it did not, or waited in vain, is counted; the first time of each cause is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import stat
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, cast
+
+import attrs
+
+from fusetree.adapter.usercode import inside_handler
+from fusetree.nodes.base import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fusetree._lowlevel.notices import Ticket
+    from fusetree.lowlevel import InodeTable
+    from fusetree.nodes.base import Node
+    from fusetree.nodes.directory import Dir
+
+__all__ = ["CacheObserver", "CacheStatistics", "serving_loop"]
+
+logger = logging.getLogger("fusetree.adapter")
+
+_ATTRIBUTES: Final = Change.ATTRIBUTES
+
+_thread = threading.local()  # .serving: how many `serving_loop` blocks this thread is in
+
+
+@contextmanager
+def serving_loop() -> Iterator[None]:
+    """Mark the calling thread as one whose event loop serves a mount.
+
+    Changes made on this thread, inside the block, do not wait until the kernel knows of them: a reader that
+        the kernel must
+    wait for may be waiting for this loop.
+    """
+    _thread.serving = getattr(_thread, "serving", 0) + 1
+    try:
+        yield
+    finally:
+        _thread.serving -= 1
+
+
+@attrs.frozen
+class CacheStatistics:
+    """How changes reached the kernel, since the mount began.
+
+    Attributes:
+        waited: Changes that returned when the kernel had been told.
+        timed_out: Changes that returned after `coherence_wait` seconds, before the kernel was told.
+        inside_handler: Changes that did not wait, because they were made on behalf of a request.
+        on_serving_loop: Changes that did not wait, because their thread's event loop serves a mount.
+    """
+
+    waited: int
+    timed_out: int
+    inside_handler: int
+    on_serving_loop: int
+
+
+class CacheObserver:
+    """One mount's observer: from changes of nodes to the inode table.
+
+    Arguments:
+        table: The mount's inode table.
+        wait: For how long a change waits until the kernel has been told, in seconds; 0 does not wait.
+    """
+
+    __slots__ = ("_inside_handler", "_lock", "_on_loop", "_table", "_timed_out", "_wait", "_waited")
+
+    def __init__(self, table: InodeTable, wait: float) -> None:
+        self._table: InodeTable | None = table  # None: closed
+        self._wait = wait
+        self._lock = threading.Lock()  # guards the counters
+        self._waited = 0
+        self._timed_out = 0
+        self._inside_handler = 0
+        self._on_loop = 0
+
+    # ---- recording; called with locks of the tree held
+
+    def changed(self, node: Node, what: Change) -> object | None:
+        """Withdraw what is published of the node, and queue a notice if the kernel holds something of it."""
+        table = self._table
+        return None if table is None else table.changed(node, content=what is not _ATTRIBUTES)
+
+    def child_set(self, directory: Dir, name: str, child: Node) -> object | None:
+        """Enter the name into the published listing, and queue a notice if the kernel holds the name."""
+        table = self._table
+        return (
+            None
+            if table is None
+            else table.child_set(directory, name, child, child.ino, child.file_type >> 12)
+        )
+
+    def child_removed(self, directory: Dir, name: str, child: Node) -> object | None:
+        """Take the name out of the published listing, and queue a notice if the kernel holds the name."""
+        table = self._table
+        if table is None:
+            return None
+        # A directory that is gone may come back, and the kernel would not forgive it that it was told so.
+        deleted = child._parents_ is None and child.file_type != stat.S_IFDIR
+        return table.child_removed(directory, name, child, deleted=deleted)
+
+    # ---- waiting; called with no lock held
+
+    def settle(self, tickets: list[object]) -> None:
+        """Return when the kernel has been told of all these changes, or waiting is over or not possible."""
+        table = self._table
+        if table is None:
+            return
+        if inside_handler():
+            with self._lock:
+                self._inside_handler += 1
+                first = self._inside_handler == 1
+            if first:
+                logger.debug(
+                    "a change made by a handler did not wait until the kernel was told of it (logged once)"
+                )
+        elif getattr(_thread, "serving", 0):
+            with self._lock:
+                self._on_loop += 1
+                first = self._on_loop == 1
+            if first:
+                logger.warning(
+                    "a change made on the thread of an event loop that serves a mount did not wait until the "
+                    "kernel was told of it; readers may see the old value for a moment (logged once)"
+                )
+        elif table.wait(cast("list[Ticket]", tickets), self._wait):
+            with self._lock:
+                self._waited += 1
+        else:
+            with self._lock:
+                self._timed_out += 1
+                first = self._timed_out == 1
+            if first:
+                logger.warning(
+                    "a change returned after coherence_wait=%g s, before the kernel was told of it; "
+                    "readers may see the old value until then (logged once)",
+                    self._wait,
+                )
+
+    def statistics(self) -> CacheStatistics:
+        """How changes reached the kernel so far."""
+        with self._lock:
+            return CacheStatistics(
+                waited=self._waited,
+                timed_out=self._timed_out,
+                inside_handler=self._inside_handler,
+                on_serving_loop=self._on_loop,
+            )
+
+    def close(self) -> None:
+        """From now on every change is somebody else's; nodes that still hold this observer keep nothing of
+        the mount alive.
+        """
+        self._table = None

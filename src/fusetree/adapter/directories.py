@@ -1,0 +1,61 @@
+"""Handlers of open directories. The listing is published whole, in insertion order, and then read in C.
+
+A published listing follows every change of names without being made again, so an open directory needs no
+    state: its place in the
+listing is a cookie, which stays right while entries come and go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fusetree.adapter.tree import TreeOperations
+from fusetree.lowlevel import FileInfo
+from fusetree.nodes.links import parents_of
+
+if TYPE_CHECKING:
+    from fusetree.lowlevel import ReaddirToken, RequestContext
+    from fusetree.nodes.directory import Dir
+
+__all__ = ["DirectoryHandlers"]
+
+
+class DirectoryHandlers(TreeOperations):
+    """Handlers of directories and what is open of them."""
+
+    def publish_directory(self, inode: int, directory: Dir) -> None:
+        """Publish the complete listing: afterwards it is read, and unknown names are refused, in C."""
+        parent_ino = self._parent_ino(directory)
+        # The observer is told of changes of names under the same lock: none is missed, none comes twice.
+        with directory.lock:
+            children = directory.children_snapshot()
+            items = ((name, child, child.ino, child.file_type >> 12) for name, child in children)
+            self.inode_table.publish_directory(inode, items, parent_ino=parent_ino)
+
+    def _parent_ino(self, directory: Dir) -> int:
+        if directory is not self.root:  # the kernel knows what lies above the root
+            for parent in parents_of(directory):
+                return parent.ino
+        return directory.ino
+
+    def opendir(self, inode: int, ctx: RequestContext) -> FileInfo:
+        """Open a directory; the kernel may keep its listing until told otherwise."""
+        directory = self.directory(inode)
+        if not self.inode_table.is_published(inode):
+            self.publish_directory(inode, directory)
+        cached = self.kernel_cache
+        return FileInfo(self.inode_table.open(inode), keep_cache=cached, cache_readdir=cached)
+
+    def readdir(self, fh: int, start_id: int, token: ReaddirToken) -> None:
+        """Fill the reply from the listing, which is published anew if it was withdrawn."""
+        inode = self.inode_table.opened(fh)
+        if not self.inode_table.is_published(inode):
+            self.publish_directory(inode, self.directory(inode))
+        self.inode_table.fill(token, inode, start_id)
+
+    def releasedir(self, fh: int) -> None:
+        """The directory was closed."""
+        self.inode_table.release(fh)
+
+    def fsyncdir(self, fh: int, datasync: bool) -> None:
+        """Nothing is held back."""

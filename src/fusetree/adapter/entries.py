@@ -1,0 +1,96 @@
+"""From a node to the attributes that the kernel is told.
+
+The order is the whole point: first attach the observer, then `InodeTable.begin`, which remembers the change
+    counter, then read
+the values. A change in between moves the counter, and the answer goes out without being cached.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, Final, cast
+
+from fusetree.adapter.usercode import call
+from fusetree.nodes.base import FileNode, Policy
+from fusetree.nodes.symlink import Symlink
+
+if TYPE_CHECKING:
+    from fusetree._lowlevel.inodes import NodeAttributes
+    from fusetree.lowlevel import InodeTable
+    from fusetree.nodes.base import Node, Observer
+
+__all__ = ["Entries"]
+
+_DYNAMIC: Final = Policy.DYNAMIC
+_S_IFREG: Final = stat.S_IFREG
+_S_IFLNK: Final = stat.S_IFLNK
+
+
+class Entries:
+    """Makes the attributes of the nodes of one mount.
+
+    Arguments:
+        table: The mount's inode table.
+        observer: Who is told of a node's changes from the first touch on.
+        timeout: For how long the kernel may cache what is declared, in seconds; 0 caches nothing, also no
+            `ttl`.
+    """
+
+    __slots__ = ("_gid", "_observer", "_table", "_timeout", "_uid")
+
+    def __init__(self, table: InodeTable, observer: Observer, timeout: float) -> None:
+        self._table = table
+        self._observer = observer
+        self._timeout = timeout
+        self._uid = os.geteuid()  # nodes whose owner is None belong to who serves them
+        self._gid = os.getegid()
+
+    def begin(self, node: Node) -> NodeAttributes:
+        """Make the node known, and remember its change counter: what is read from now on may be published."""
+        if self._observer not in node._observers_:
+            node.attach(self._observer)
+        return self._table.begin(node)
+
+    def owner(self, node: Node) -> int:
+        """The user id that the kernel is told."""
+        uid = node.uid
+        return self._uid if uid is None else uid
+
+    def group(self, node: Node) -> int:
+        """The group id that the kernel is told."""
+        gid = node.gid
+        return self._gid if gid is None else gid
+
+    def attributes(self, node: Node) -> NodeAttributes:
+        """The attributes as they are now. The exact size of a computed file takes the program's code."""
+        attr = self.begin(node)
+        self.fill(attr, node)
+        return attr
+
+    def fill(self, attr: NodeAttributes, node: Node) -> None:
+        """Read the node's values into what `begin` returned."""
+        file_type = node.file_type
+        attr.st_ino = node.ino
+        attr.st_mode = file_type | node.mode
+        attr.st_nlink = node.nlink
+        attr.st_uid = self.owner(node)
+        attr.st_gid = self.group(node)
+        if file_type == _S_IFREG:
+            file = cast("FileNode", node)
+            if file.policy is _DYNAMIC:
+                attr.publish = False
+                attr.entry_timeout = self._timeout
+                attr.attr_timeout = min(file.ttl, self._timeout)
+                size = call(file.size)
+            else:
+                size = file.size()
+            if size:
+                attr.st_size = size
+                attr.st_blocks = (size + 511) >> 9
+        elif file_type == _S_IFLNK:
+            attr.st_size = len(os.fsencode(cast("Symlink", node).target))
+        mtime = node.mtime_ns
+        attr.st_mtime_ns = mtime
+        attr.st_atime_ns = node.atime_ns
+        attr.st_ctime_ns = node.ctime_ns

@@ -1,0 +1,120 @@
+"""Handlers of open files.
+
+To read is to pin: OPEN makes the content, or finds it published, and the reads of that open file are answered
+    in C. Only who
+opens a file to write to it has a handle in Python (fusetree.adapter.handles).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final, cast
+
+from fusetree.adapter.handles import Handle, handle_for
+from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations, refuse
+from fusetree.adapter.usercode import call
+from fusetree.lowlevel import FileInfo
+from fusetree.nodes.base import Policy
+
+if TYPE_CHECKING:
+    from fusetree.lowlevel import RequestContext
+    from fusetree.nodes.base import FileNode
+
+__all__ = ["FileHandlers"]
+
+_WRITES: Final = os.O_WRONLY | os.O_RDWR
+_WRITES_OR_TRUNCATES: Final = _WRITES | os.O_TRUNC
+_DYNAMIC: Final = Policy.DYNAMIC
+_SNAPSHOT: Final = Policy.SNAPSHOT
+_PAGE: Final = Policy.PAGE
+
+
+class FileHandlers(TreeOperations):
+    """Handlers of regular files and what is open of them."""
+
+    def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
+        """Open for reading, with the content pinned, or for writing."""
+        node = cast("FileNode", self.inode_table.node(inode))
+        if node.file_type != S_IFREG:
+            refuse(errno.EISDIR if node.file_type == S_IFDIR else errno.ELOOP)
+        return self.open_node(inode, node, flags)
+
+    def open_node(self, inode: int, node: FileNode, flags: int) -> FileInfo:
+        """Open a file that is known to the table under the node id `inode`."""
+        if flags & _WRITES_OR_TRUNCATES:
+            return self._open_for_writing(inode, node, flags)
+        if not node.readable:
+            refuse(errno.EACCES)
+        table = self.inode_table
+        policy = node.policy
+        if policy is _DYNAMIC:
+            return FileInfo(table.open(inode, content=call(node.content), direct_io=True), True, False)
+        if policy is _SNAPSHOT:
+            content = self._publish(inode, node)
+            return FileInfo(table.open(inode, content=content, direct_io=True), True, False)
+        self._publish(inode, node)
+        return self._page_info(table.open(inode, direct_io=not self.kernel_cache))
+
+    def _publish(self, inode: int, node: FileNode) -> bytes:
+        """The content as it is now, which C gives to whoever opens or reads the file until it changes."""
+        attr = self.entries.begin(node)
+        content = node.content()
+        snapshot = node.policy is _SNAPSHOT
+        cached = self.kernel_cache and not snapshot
+        self.inode_table.publish_content(
+            inode, attr.change, content, direct_io=not cached, snapshot=snapshot, keep_cache=cached
+        )
+        return content
+
+    def _page_info(self, fh: int) -> FileInfo:
+        cached = self.kernel_cache
+        return FileInfo(fh, direct_io=not cached, keep_cache=cached)
+
+    def _open_for_writing(self, inode: int, node: FileNode, flags: int) -> FileInfo:
+        if self.ro:
+            refuse(errno.EROFS)
+        if flags & os.O_ACCMODE != os.O_WRONLY and not node.readable:
+            refuse(errno.EACCES)
+        truncated = bool(flags & os.O_TRUNC)
+        handle = handle_for(node, bool(flags & os.O_APPEND), truncated)
+        if truncated:
+            handle.truncate(0)
+        elif flags & _WRITES == os.O_RDWR and node.policy is not _PAGE:
+            # What a reader sees is pinned by OPEN, whatever comes later.
+            handle.content = call(node.content)
+        if node.policy is _PAGE:
+            return self._page_info(
+                self.inode_table.open(inode, state=handle, direct_io=not self.kernel_cache)
+            )
+        return FileInfo(self.inode_table.open(inode, state=handle, direct_io=True), True, False)
+
+    def read(self, fh: int, off: int, size: int) -> bytes | memoryview:
+        """Read what C could not: through a handle that writes too, or what was withdrawn since."""
+        handle = self.inode_table.state(fh)
+        if isinstance(handle, Handle) and handle.node.policy is not _PAGE:
+            return handle.read(off, size)
+        inode = self.inode_table.opened(fh)
+        content = self._publish(inode, cast("FileNode", self.inode_table.node(inode)))
+        return memoryview(content)[off : off + size]
+
+    def write(self, fh: int, off: int, buf: bytes) -> int:
+        """Write as the node understands it; EBADF when it was not opened for that."""
+        handle = self.inode_table.state(fh)
+        if not isinstance(handle, Handle):
+            refuse(errno.EBADF)
+        return handle.write(off, buf)
+
+    def flush(self, fh: int) -> None:
+        """A descriptor was closed: store what was gathered."""
+        handle = self.inode_table.state(fh)
+        if isinstance(handle, Handle):
+            handle.flush()
+
+    def fsync(self, fh: int, datasync: bool) -> None:
+        """Store what was gathered."""
+        self.flush(fh)
+
+    def release(self, fh: int) -> None:
+        """The last descriptor was closed."""
+        self.inode_table.release(fh)

@@ -1,0 +1,126 @@
+"""Handlers of what is asked of an inode: attributes, link targets, access, limits, extended attributes.
+
+What may be changed through the mount: the size of a file that can be written to, and its times; the times of
+    a directory whose
+class lets names in. Mode and owner are the declaration's: changing them is refused with EROFS, unless nothing
+would change.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, cast
+
+from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, TreeOperations, refuse
+from fusetree.adapter.usercode import call
+from fusetree.flags import MAX_NAME_BYTES, R_OK, W_OK, X_OK
+from fusetree.lowlevel import StatvfsData
+from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fusetree.adapter.handles import Handle
+    from fusetree.lowlevel import EntryAttributes, RequestContext, SetattrFields
+    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.symlink import Symlink
+
+__all__ = ["InodeHandlers"]
+
+
+class InodeHandlers(TreeOperations):
+    """Handlers that need a node and no name."""
+
+    def getattr(self, inode: int, ctx: RequestContext) -> EntryAttributes:
+        """All attributes; published, unless the file is made anew at each open."""
+        return self.entries.attributes(cast("Node", self.inode_table.node(inode)))
+
+    def setattr(
+        self, inode: int, attr: EntryAttributes, fields: SetattrFields, fh: int | None, ctx: RequestContext
+    ) -> EntryAttributes:
+        """Change size and times where that is possible; EROFS for all else."""
+        node = cast("Node", self.inode_table.node(inode))
+        if self.ro:
+            refuse(errno.EROFS)
+        if (
+            (fields.update_mode and attr.st_mode & 0o7777 != node.mode)
+            or (fields.update_uid and attr.st_uid != self.entries.owner(node))
+            or (fields.update_gid and attr.st_gid != self.entries.group(node))
+        ):
+            refuse(errno.EROFS)
+        atime = attr.st_atime_ns if fields.update_atime else None
+        mtime = attr.st_mtime_ns if fields.update_mtime else None
+        if not self._changeable(node) and (fields.update_size or atime is not None or mtime is not None):
+            refuse(errno.EROFS)
+        if fields.update_size:
+            self._truncate(cast("FileNode", node), attr.st_size, fh)
+        if atime is not None or mtime is not None:
+            call(node.set_times, atime_ns=atime, mtime_ns=mtime)
+        return self.entries.attributes(node)
+
+    def _changeable(self, node: Node) -> bool:
+        file_type = node.file_type
+        if file_type == S_IFREG:
+            return cast("FileNode", node).writable
+        return file_type == S_IFDIR and self.kinds[cast("type", type(node))].takes_names
+
+    def _truncate(self, node: FileNode, size: int, fh: int | None) -> None:
+        handle = None if fh is None else cast("Handle | None", self.inode_table.state(fh))
+        if handle is not None:
+            handle.truncate(size)
+        elif node.write_style is WriteStyle.BYTES:
+            call(node.truncate, size)
+        elif size > MAX_VALUE_SIZE:
+            refuse(errno.EFBIG)
+
+    def readlink(self, inode: int, ctx: RequestContext) -> bytes:
+        """The target, published."""
+        node = cast("Symlink", self.inode_table.node(inode))
+        if node.file_type != S_IFLNK:
+            refuse(errno.EINVAL)
+        attr = self.entries.begin(node)
+        target = os.fsencode(node.target)
+        self.inode_table.publish_link(inode, attr.change, target)
+        return target
+
+    def statfs(self, ctx: RequestContext) -> StatvfsData:
+        """A file system without blocks of its own, like /proc."""
+        data = StatvfsData()
+        data.f_bsize = data.f_frsize = 4096
+        data.f_namemax = MAX_NAME_BYTES
+        return data
+
+    def access(self, inode: int, mode: int, ctx: RequestContext) -> bool:
+        """Whether the mode bits let the caller (by user and main group) in; only asked without
+        default_permissions.
+        """
+        node = cast("Node", self.inode_table.node(inode))
+        bits = node.mode
+        if ctx.uid == 0:  # reads what anybody may read, and writes what can be written
+            bits |= bits >> 3 | bits >> 6 | W_OK
+        elif ctx.uid == self.entries.owner(node):
+            bits >>= 6
+        elif ctx.gid == self.entries.group(node):
+            bits >>= 3
+        if mode & (R_OK | W_OK | X_OK) & ~bits:
+            return False
+        if mode & W_OK and (self.ro or not self._changeable(node)):
+            refuse(errno.EROFS)
+        return True
+
+    def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
+        """There are none: ENODATA. (ENOSYS would make the kernel remember that for all.)"""
+        refuse(errno.ENODATA)
+
+    def listxattr(self, inode: int, ctx: RequestContext) -> Iterable[bytes]:
+        """There are none."""
+        return ()
+
+    def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> None:
+        """Nodes have no place for them: ENOTSUP, which `cp -a` and tar take for what it is."""
+        refuse(errno.EROFS if self.ro else errno.ENOTSUP)
+
+    def removexattr(self, inode: int, name: bytes, ctx: RequestContext) -> None:
+        """There are none: ENODATA."""
+        refuse(errno.EROFS if self.ro else errno.ENODATA)

@@ -1,0 +1,217 @@
+"""Handlers of names: lookup, and what programs do to names through the mount.
+
+A directory refuses changes of its names with EROFS unless its class has the method for it
+(fusetree.adapter.kinds). The kernel has checked the mode bits before, and holds the directory's lock during
+each of these requests; the program's own threads, and other mounts of the same tree, may change the directory
+at any moment all the same.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from fusetree.adapter.directories import DirectoryHandlers
+from fusetree.adapter.files import FileHandlers
+from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, decode, refuse
+from fusetree.adapter.usercode import call
+from fusetree.flags import RENAME_NOREPLACE
+from fusetree.nodes.base import Node
+from fusetree.nodes.directory import Dir, _move
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fusetree.lowlevel import EntryAttributes, FileInfo, RequestContext
+    from fusetree.nodes.base import FileNode
+
+    N = TypeVar("N", bound=Node)
+
+__all__ = ["NameHandlers"]
+
+#: A directory with no more children is published as a whole when the first of its names is asked for.
+_PUBLISHED_AT_LOOKUP: Final = 1024
+
+
+class NameHandlers(FileHandlers, DirectoryHandlers):
+    """Handlers that take a directory and a name."""
+
+    def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> EntryAttributes:
+        """The attributes of a child; ENOENT when there is none."""
+        directory = self.directory(parent_inode)
+        child = directory.child(decode(name))
+        if len(directory) <= _PUBLISHED_AT_LOOKUP and not self.inode_table.is_published(parent_inode):
+            self.publish_directory(parent_inode, directory)
+        if child is None:
+            refuse(errno.ENOENT)
+        return self.entries.attributes(child)
+
+    # ---- making
+
+    def create(
+        self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: RequestContext
+    ) -> tuple[FileInfo, EntryAttributes]:
+        """Make a file by the directory's `on_create`, and open it."""
+        directory, text = self._free_place(parent_inode, name)
+        node = self._create(directory, text, mode, ctx)
+        attr = self.entries.begin(node)  # keeps the node id while it is opened
+        info = self.open_node(attr.node_id, node, flags)
+        return info, self.entries.attributes(node)
+
+    def mknod(
+        self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: RequestContext
+    ) -> EntryAttributes:
+        """Make a regular file as `create` does; EPERM for all other kinds, as mknod(2) says."""
+        directory, text = self._free_place(parent_inode, name)
+        if not stat.S_ISREG(mode) and stat.S_IFMT(mode):
+            refuse(errno.EPERM)
+        return self.entries.attributes(self._create(directory, text, mode, ctx))
+
+    def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: RequestContext) -> EntryAttributes:
+        """Make a directory by the directory's `on_mkdir`."""
+        directory, text = self._free_place(parent_inode, name)
+        method = self._allowed(self.kinds[type(directory)].mkdir)
+        permissions = mode & 0o7777
+        if directory.mode & stat.S_ISGID:
+            permissions |= stat.S_ISGID
+        made = call(method, directory, text, permissions)
+        return self.entries.attributes(self._made(directory, text, made, S_IFDIR, "on_mkdir", ctx))
+
+    def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext) -> EntryAttributes:
+        """Make a symbolic link by the directory's `on_symlink`."""
+        directory, text = self._free_place(parent_inode, name)
+        method = self._allowed(self.kinds[type(directory)].symlink)
+        made = call(method, directory, text, decode(target))
+        return self.entries.attributes(self._made(directory, text, made, S_IFLNK, "on_symlink", ctx))
+
+    def link(
+        self, inode: int, new_parent_inode: int, new_name: bytes, ctx: RequestContext
+    ) -> EntryAttributes:
+        """Give a file one more name, if the directory's `on_link` lets it."""
+        node = cast("Node", self.inode_table.node(inode))
+        directory, text = self._free_place(new_parent_inode, new_name)
+        method = self._allowed(self.kinds[type(directory)].link)
+        if node.file_type == S_IFDIR:
+            refuse(errno.EPERM)
+        call(method, directory, text, node)
+        self._put(directory, text, node)
+        return self.entries.attributes(node)
+
+    def _create(self, directory: Dir, name: str, mode: int, ctx: RequestContext) -> FileNode:
+        method = self._allowed(self.kinds[type(directory)].create)
+        made = call(method, directory, name, mode & 0o7777)
+        return cast("FileNode", self._made(directory, name, made, S_IFREG, "on_create", ctx))
+
+    def _free_place(self, inode: int, name: bytes) -> tuple[Dir, str]:
+        """A directory, and a name that is free there."""
+        directory = self.directory(inode)
+        text = decode(name)
+        if directory.child(text) is not None:
+            refuse(errno.EEXIST)
+        return directory, text
+
+    def _allowed(self, method: Callable[..., Any] | None) -> Callable[..., Any]:
+        if method is None or self.ro:
+            refuse(errno.EROFS)
+        return method
+
+    def _made(
+        self, directory: Dir, name: str, made: object, file_type: int, method: str, ctx: RequestContext
+    ) -> Node:
+        """See to it that what a method made is a node of the right kind, owned by who asked, and in its
+        place.
+        """
+        if not isinstance(made, Node) or made.file_type != file_type:
+            kind = {S_IFREG: "a file", S_IFDIR: "a directory", S_IFLNK: "a symbolic link"}[file_type]
+            where = f"{type(directory).__name__}.{method}"
+            raise TypeError(f"{where}({name!r}, ...) must return {kind}, not {made!r}")
+        if made.uid is None:
+            made.uid = ctx.uid
+        if made.gid is None:
+            made.gid = self.entries.group(directory) if directory.mode & stat.S_ISGID else ctx.gid
+        self._put(directory, name, made)
+        return made
+
+    def _put(self, directory: Dir, name: str, node: Node) -> None:
+        present = directory.child(name)
+        if present is node:
+            return
+        if present is not None:  # somebody else was quicker
+            refuse(errno.EEXIST)
+        call(directory.__setitem__, name, node)
+
+    # ---- removing and moving
+
+    def unlink(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
+        """Remove a name, if the directory's `on_unlink` lets it."""
+        directory, text, child = self._taken_place(parent_inode, name)
+        method = self._allowed(self.kinds[type(directory)].unlink)
+        if child.file_type == S_IFDIR:
+            refuse(errno.EISDIR)
+        call(method, directory, text)
+        self._remove(directory, text, child)
+
+    def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
+        """Remove an empty directory, if the `on_rmdir` of the one that holds it lets it."""
+        directory, text, child = self._taken_place(parent_inode, name)
+        method = self._allowed(self.kinds[type(directory)].rmdir)
+        if not isinstance(child, Dir):
+            refuse(errno.ENOTDIR)
+        if len(child):
+            refuse(errno.ENOTEMPTY)
+        call(method, directory, text)
+        self._remove(directory, text, child)
+
+    def rename(
+        self,
+        parent_inode_old: int,
+        name_old: bytes,
+        parent_inode_new: int,
+        name_new: bytes,
+        flags: int,
+        ctx: RequestContext,
+    ) -> None:
+        """Move a name, if the directories' `on_rename` lets it; what had the new name loses it."""
+        source, old_text, child = self._taken_place(parent_inode_old, name_old)
+        target = self.directory(parent_inode_new)
+        new_text = decode(name_new)
+        method = self._allowed(self.kinds[type(source)].rename)
+        self._allowed(self.kinds[type(target)].rename)
+        if flags & ~RENAME_NOREPLACE:
+            refuse(errno.EINVAL)  # as rename(2) says of flags that a file system does not support
+        if flags & RENAME_NOREPLACE and target.child(new_text) is not None:
+            refuse(errno.EEXIST)
+        call(method, source, old_text, target, new_text)
+        if source.child(old_text) is not child or target.child(new_text) is child:
+            return  # the method moved it, or they are two names of one file
+        try:
+            source._refuse_declared_(old_text)
+            target._refuse_declared_(new_text)
+        except ValueError:
+            refuse(errno.EROFS)
+        try:
+            call(_move, source, old_text, target, new_text, old_text)
+        except ValueError:
+            refuse(errno.EINVAL)  # below itself
+        except KeyError:
+            refuse(errno.ENOENT)
+
+    def _taken_place(self, inode: int, name: bytes) -> tuple[Dir, str, Node]:
+        """A directory, and a name that leads somewhere there."""
+        directory = self.directory(inode)
+        text = decode(name)
+        child = directory.child(text)
+        if child is None:
+            refuse(errno.ENOENT)
+        return directory, text, child
+
+    def _remove(self, directory: Dir, name: str, child: Node) -> None:
+        if directory.child(name) is not child:
+            return  # the method has done it
+        try:
+            call(directory.__delitem__, name)
+        except KeyError:
+            return  # somebody else has
+        except ValueError:
+            refuse(errno.EROFS)  # the class declares it

@@ -1,0 +1,59 @@
+"""`NodeOperations`: a tree of nodes as a file system of the low-level API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from fusetree.adapter.directories import DirectoryHandlers
+from fusetree.adapter.files import FileHandlers
+from fusetree.adapter.inodes import InodeHandlers
+from fusetree.adapter.namespace import NameHandlers
+from fusetree.adapter.tree import S_IFDIR
+
+if TYPE_CHECKING:
+    from fusetree.adapter.caching import CacheStatistics
+    from fusetree.nodes.directory import Dir
+
+__all__ = ["NodeOperations"]
+
+
+class NodeOperations(NameHandlers, FileHandlers, DirectoryHandlers, InodeHandlers):
+    """Serve a tree of nodes: hand it to a `lowlevel.Session`.
+
+    Most requests never arrive here, because the inode table answers what is published. A tree may be served
+    by several of these at once, each with its own node ids, counts and caches.
+
+    Arguments:
+        root: The directory at the top.
+        kernel_cache: Whether the kernel may cache what is declared, which costs nothing in freshness: it is
+            told of every change. Without it, every system call becomes a request.
+        ro: Whether everything that would change something is refused with EROFS.
+        coherence_wait: For how long a change waits until the kernel has been told of it, in seconds.
+
+    Raises:
+        TypeError: `root` is no directory node.
+    """
+
+    def destroy(self) -> None:
+        """The session has ended."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the tree: its nodes are observed no more. It may be called more than once."""
+        self.observer.close()
+        pending: list[Dir] = [self.root]
+        while pending:
+            directory = pending.pop()
+            if self.observer not in directory._observers_:
+                continue  # never touched, and so nothing below it
+            directory.detach(self.observer)
+            for _, child in directory.children_snapshot():
+                if child.file_type == S_IFDIR:
+                    pending.append(cast("Dir", child))
+                elif self.observer in child._observers_:
+                    child.detach(self.observer)
+        self.inode_table.close()
+
+    def cache_statistics(self) -> CacheStatistics:
+        """How changes reached the kernel so far."""
+        return self.observer.statistics()

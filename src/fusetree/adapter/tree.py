@@ -1,0 +1,102 @@
+"""What all handlers share: the inode table, nodes and directories by inode, first touch, errors, paths.
+
+Rule 1: inode numbers in this room are node ids, private numbers of one mount; `st_ino` is the node's.
+Rule 2: an unknown node id gets ESTALE.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import stat
+from typing import TYPE_CHECKING, Final, NoReturn, cast
+
+from fusetree.adapter.caching import CacheObserver
+from fusetree.adapter.entries import Entries
+from fusetree.adapter.kinds import Kinds
+from fusetree.lowlevel import InodeTable, Operations
+from fusetree.nodes.links import parents_of
+
+if TYPE_CHECKING:
+    from fusetree.nodes.base import Node
+    from fusetree.nodes.directory import Dir
+
+__all__ = ["S_IFDIR", "S_IFLNK", "S_IFREG", "TreeOperations", "decode", "refuse"]
+
+S_IFREG: Final = stat.S_IFREG
+S_IFDIR: Final = stat.S_IFDIR
+S_IFLNK: Final = stat.S_IFLNK
+
+#: As os.fsdecode with a UTF-8 locale: the names of nodes are str, whatever bytes the kernel sends.
+_ENCODING: Final = "utf-8"
+
+
+def decode(name: bytes) -> str:
+    """The name that a node is declared under."""
+    return name.decode(_ENCODING, "surrogateescape")
+
+
+def refuse(number: int) -> NoReturn:
+    """Answer with an errno."""
+    raise OSError(number, os.strerror(number))
+
+
+class TreeOperations(Operations):
+    """The base of all handlers of a tree.
+
+    Arguments:
+        root: The directory at the top.
+        kernel_cache: Whether the kernel may cache; without it every system call becomes a request.
+        ro: Whether everything that would change something is refused with EROFS.
+        coherence_wait: For how long a change waits until the kernel has been told of it, in seconds.
+    """
+
+    inode_table: InodeTable
+    supports_dot_lookup = False
+    atomic_o_trunc = True
+
+    def __init__(
+        self, root: Dir, *, kernel_cache: bool = True, ro: bool = False, coherence_wait: float = 0.1
+    ) -> None:
+        if getattr(root, "file_type", None) != S_IFDIR:
+            raise TypeError(f"the root of a tree is a directory node, not {type(root).__name__}")
+        if not coherence_wait >= 0:
+            raise ValueError(f"coherence_wait is a number of seconds, not {coherence_wait!r}")
+        self.root = root
+        self.kernel_cache = kernel_cache
+        self.ro = ro
+        self.cache_symlinks = kernel_cache  # type: ignore[misc]  # read from the object by the session
+        self.timeout = math.inf if kernel_cache else 0.0
+        self.inode_table = InodeTable(root, entry_timeout=self.timeout, attr_timeout=self.timeout)
+        self.observer = CacheObserver(self.inode_table, coherence_wait)
+        self.entries = Entries(self.inode_table, self.observer, self.timeout)
+        self.kinds = Kinds()
+        root.attach(self.observer)
+
+    def directory(self, inode: int) -> Dir:
+        """The directory with a node id; ENOTDIR when it is something else."""
+        node = cast("Dir", self.inode_table.node(inode))
+        if node.file_type != S_IFDIR:
+            refuse(errno.ENOTDIR)
+        return node
+
+    def describe(self, inode: int) -> str | None:
+        """A path that leads to the inode, for messages; None when there is none (any more)."""
+        try:
+            node = cast("Node", self.inode_table.node(inode))
+        except OSError:
+            return None
+        return self.path(node)
+
+    def path(self, node: Node) -> str | None:
+        """A path from the root to a node, beginning with "/"; None when none leads there."""
+        if node is self.root:
+            return "/"
+        for parent in parents_of(node):
+            above = self.path(parent)
+            if above is not None:
+                name = next((name for name, child in parent.children_snapshot() if child is node), None)
+                if name is not None:
+                    return f"{above.rstrip('/')}/{name}"
+        return None

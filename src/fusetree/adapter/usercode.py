@@ -1,0 +1,87 @@
+"""Calling the program's own code from a handler, and what its exceptions mean to the kernel.
+
+Rule 1: while code of the program runs for a request, `inside_handler()` is true, in whatever thread or task
+    it continues (a context variable; `asyncio.to_thread` takes it along). Whoever waits for the kernel asks
+    it first: the kernel may be waiting for this very request.
+Rule 2: a value that the program does not take is the writer's mistake: EINVAL, and one line in the log that
+    says why. An `OSError` is the program's answer. All else is a bug, and passes through to the core, which
+    answers EIO.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ParamSpec, TypeVar
+
+    from fusetree.nodes.base import FileNode
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+__all__ = ["call", "inside_handler", "store"]
+
+logger = logging.getLogger("fusetree.adapter")
+
+_inside: ContextVar[bool] = ContextVar("fusetree_inside_handler", default=False)
+
+
+def inside_handler() -> bool:
+    """Whether this code runs on behalf of a request of some mount."""
+    return _inside.get()
+
+
+def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call code that may be the program's own, marked as running inside a handler."""
+    token = _inside.set(True)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _inside.reset(token)
+
+
+def store(node: FileNode, data: bytes, append: bool) -> None:
+    """Hand what was written to a node.
+
+    Raises:
+        OSError: EINVAL when the node does not take the value (its old value stays), else what the node
+            raised.
+    """
+    token = _inside.set(True)
+    try:
+        node.store(data, append)
+    except OSError:
+        raise
+    except Exception as exc:
+        if not _says_bad_value(exc):
+            raise
+        logger.info("%s refused what was written: %s", node, _reason(exc))
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from exc
+    finally:
+        _inside.reset(token)
+
+
+def _says_bad_value(exc: Exception) -> bool:
+    if isinstance(exc, (ValueError, TypeError)):  # those of attrs' validators, json and codecs too
+        return True
+    # Whoever raised an error of cattrs has imported it; so it need not be imported here.
+    cattrs = sys.modules.get("cattrs.errors")
+    if cattrs is None:
+        return False
+    kinds = (cattrs.BaseValidationError, cattrs.StructureHandlerNotFoundError, cattrs.ForbiddenExtraKeysError)
+    return isinstance(exc, kinds)
+
+
+def _reason(exc: BaseException) -> str:
+    """The text of an exception, and of those that a group of cattrs is made of."""
+    parts = getattr(exc, "exceptions", None)
+    if isinstance(parts, tuple):
+        return f"{exc}: {'; '.join(_reason(part) for part in parts)}"
+    return f"{type(exc).__name__}: {exc}"
