@@ -45,7 +45,6 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_lowlevel_notify_delete,
     fuse_lowlevel_notify_inval_entry,
     fuse_lowlevel_notify_inval_inode,
-    fuse_lowlevel_notify_retrieve,
     fuse_lowlevel_notify_store,
     fuse_lowlevel_ops,
     fuse_session,
@@ -382,16 +381,14 @@ cdef class Connection:
         return self.next_request(buffer)
 
     def exit(self) -> None:
-        """Make whoever receives return None: sets libfuse's exit flag and wakes one blocked receiver."""
+        """Make whoever receives return None: sets libfuse's exit flag, and ends the stream of a socket.
+
+        A thread that is blocked reading the device must be interrupted besides (see wakeup.pyx).
+        """
         cdef int fd = fuse_session_fd(self.c_session)
         fuse_session_exit(self.c_session)
         if self.is_socket:
             c_shutdown(fd, SHUT_RDWR)
-        elif self.mounted and not self.c_state.closed:
-            # The kernel answers a retrieve with a request of its own, which ends a blocked read(2) of the device; closing the
-            # descriptor would not.  An error means that the connection is gone, so nobody is blocked.
-            with nogil:
-                fuse_lowlevel_notify_retrieve(self.c_session, 1, 0, 0, NULL)
 
     def close(self, unmount: bool = True) -> None:
         """End the connection, answer nothing any more and, unless *unmount* is False, unmount (lazily).  Idempotent.

@@ -39,6 +39,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_unlock,
 )
 from fusetree._lowlevel.request cimport Request
+from fusetree._lowlevel.wakeup cimport thread_id, wake
 
 cdef enum:
     TICK_NS = 1_000_000           # how long a handler may run before somebody else reads
@@ -71,6 +72,7 @@ cdef class Rotation:
     cdef int workers
     cdef int running                   # handlers running now
     cdef bint reading
+    cdef int reader                    # kernel id of the thread that has, or last had, the role
     cdef bint stopped
     cdef bint watch                    # there is a watch
     cdef bint watch_asleep             # ... which waits for a signal, not for the next tick
@@ -107,12 +109,20 @@ cdef class Rotation:
         return self.c_takeovers
 
     def stop(self) -> None:
-        """Make every thread return from :meth:`work`; a thread that reads must be woken by ``connection.exit()``."""
+        """Make every thread return from :meth:`work`, once; the reader also needs ``connection.exit()``.
+
+        The reader is interrupted; because that is lost on a thread that is just about to read, call it again until the threads have ended.
+        """
+        cdef int reader = 0
         pthread_mutex_lock(&self.lock)
         self.stopped = True
         pthread_cond_broadcast(&self.watching)
         pthread_cond_broadcast(&self.parked)
+        if self.reading:
+            reader = self.reader
         pthread_mutex_unlock(&self.lock)
+        if reader and reader != thread_id():
+            wake(reader)
 
     def work(self) -> None:
         """Body of a worker thread: read, handle, or stand by, until the connection ended or :meth:`stop`.
@@ -192,6 +202,7 @@ cdef class Rotation:
         self.running -= 1
         if not self.reading and not self.stopped:
             self.reading = True
+            self.reader = thread_id()
             reader = True
         pthread_mutex_unlock(&self.lock)
         return reader
@@ -217,6 +228,7 @@ cdef class Rotation:
         pthread_mutex_lock(&self.lock)
         if not self.reading and not self.stopped and self.running == 0:
             self.reading = True              # the first thread of all
+            self.reader = thread_id()
             pthread_mutex_unlock(&self.lock)
             return True
         while self.watch and not self.stopped:
@@ -245,6 +257,7 @@ cdef class Rotation:
                 quiet = 0
             elif not self.reading:
                 self.reading = True
+                self.reader = thread_id()
                 self.c_takeovers += 1
                 reader = True
                 break

@@ -4,6 +4,8 @@ Define a subclass of :class:`Operations`, and serve it with a :class:`Session`. 
 pyfuse3 and llfuse know, without ``async``.
 """
 
+import errno
+
 from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, StatvfsData
 from fusetree._lowlevel.dirents import ReaddirToken, readdir_reply
 from fusetree._lowlevel.features import compiled_version, features, package_version, runtime_version
@@ -11,9 +13,12 @@ from fusetree._lowlevel.fileinfo import FileInfo
 from fusetree._lowlevel.inodes import InodeTable
 from fusetree._lowlevel.request import RequestContext
 from fusetree.errors import FUSEError, MountError, SessionClosedError, UnsupportedFeatureError
-from fusetree.flags import ENOATTR, RENAME_EXCHANGE, RENAME_NOREPLACE, ROOT_INODE
+from fusetree.flags import RENAME_EXCHANGE, RENAME_NOREPLACE, ROOT_INODE
 from fusetree.server.operations import Operations
 from fusetree.server.session import Session
+
+#: What getxattr answers for an attribute that is not there (ENODATA on Linux).
+ENOATTR = errno.ENODATA
 
 __all__ = [
     "ENOATTR",

@@ -94,8 +94,10 @@ class Session:
         self._closing = False  # guarded by _lock
         self._mount_id: int | None = None
         if self.mountpoint is not None:
+            # Resolved before it is mounted: a stat of the mountpoint after that would be a request that nobody answers yet.
+            resolved = os.path.realpath(self.mountpoint)
             self._connection.mount(self.mountpoint)
-            seen = mountinfo.topmost(os.path.realpath(self.mountpoint))
+            seen = mountinfo.topmost(resolved)
             self._mount_id = seen.mount_id if seen is not None else None
         else:
             assert fd is not None
@@ -158,8 +160,8 @@ class Session:
         if pool is None:
             self._ended.set()
             return
-        pool.stop()
         self._connection.exit()
+        pool.stop()
 
     def _stop_from_handler(self) -> None:
         self.stop()

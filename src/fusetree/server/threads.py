@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fusetree._lowlevel.rotation import Rotation
+from fusetree._lowlevel.wakeup import wake_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("fusetree")
 
+#: Seconds between two interruptions of a reader that does not end.
+STOP_INTERVAL = 0.02
+
 
 def start_thread(name: str, target: Callable[[], object]) -> threading.Thread:
-    """A daemon thread that gets no signals: they are the main thread's."""
+    """A daemon thread that gets no signals of the program, they are the main thread's: only faults and the reader's wake-up."""
+    blocked = signal.valid_signals() - {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGABRT, wake_signal()}
 
     def body() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE})
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         target()
 
     thread = threading.Thread(target=body, name=name, daemon=True)
@@ -89,7 +94,7 @@ class ThreadPool:
                 self._ended()
 
     def stop(self) -> None:
-        """Ask all threads to end; the one that reads must be woken by ``connection.exit()``."""
+        """Ask all threads to end; ``connection.exit()`` must be called before."""
         with self._lock:
             self._stopping = True
         self._rotation.stop()
@@ -100,5 +105,7 @@ class ThreadPool:
         with self._lock:
             threads = [thread for thread in self._threads if thread is not threading.current_thread()]
         for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            while thread.is_alive() and time.monotonic() < deadline:
+                self._rotation.stop()  # again: the reader may have been just about to read
+                thread.join(STOP_INTERVAL)
         return [thread for thread in threads if thread.is_alive()]

@@ -1,0 +1,8 @@
+from typing import Any
+
+from fusetree._lowlevel.attributes import EntryAttributes
+
+class ReaddirToken:
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+def readdir_reply(token: ReaddirToken, name: bytes, attr: EntryAttributes, next_id: int) -> bool: ...

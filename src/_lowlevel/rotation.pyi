@@ -1,0 +1,13 @@
+from collections.abc import Callable
+
+from fusetree._lowlevel.connection import Connection
+from fusetree._lowlevel.dispatch import Dispatcher
+
+class Rotation:
+    def __init__(
+        self, connection: Connection, dispatcher: Dispatcher, workers: int, need_thread: Callable[[], object]
+    ) -> None: ...
+    @property
+    def takeovers(self) -> int: ...
+    def stop(self) -> None: ...
+    def work(self) -> None: ...
