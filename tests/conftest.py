@@ -13,12 +13,14 @@
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import os
 import shutil
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -31,6 +33,7 @@ LAST_RESORT = 30.0  # seconds after that, until a stuck interpreter is ended
 
 _folder = pytest.StashKey[Path]()
 _loud = pytest.StashKey[list[str]]()
+_failed = pytest.StashKey[bool]()
 _failing = pytest.StashKey[str]()  # of a test: why it fails without being run
 _terminal = pytest.StashKey[int]()  # stderr as it was before it was captured
 
@@ -43,16 +46,31 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_folder] = folder
     config.stash[_loud] = []
     config.stash[_terminal] = os.dup(2)
+    # First come, last served: others, multiprocessing among them, tidy up what they have there before.
+    atexit.register(_remove, folder, os.getpid())
+
+
+def _remove(folder: Path, owner: int) -> None:
+    """Remove the temporary folder of the run, after what may be mounted there; nothing in a forked child."""
+    if os.getpid() != owner:
+        return
+    clear(folder)
+    if not fuse_mounts(folder):  # else removing would delete what is mounted
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remember how the run ended, for pytest_unconfigure."""
+    session.config.stash[_failed] = exitstatus != 0
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the temporary folder of the run, after what may be mounted there."""
+    """Let pytest's closing line be the last one."""
+    if config.stash.get(_failed, False):
+        # The traceback of a failed test keeps what the test had open. That it was not closed is no further
+        # error, and would be reported below.
+        warnings.simplefilter("ignore", pytest.PytestUnraisableExceptionWarning)
     os.close(config.stash[_terminal])
-    folder = config.stash[_folder]
-    clear(folder)
-    if fuse_mounts(folder):
-        return  # removing would delete what is mounted
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 # --------------------------------------------------------------- what this machine cannot run
