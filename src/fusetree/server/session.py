@@ -117,7 +117,7 @@ class Session:
                 raise SessionClosedError("the session is closed")
             if self._pool is not None:
                 raise RuntimeError("the session is served already")
-            self._pool = pool = ThreadPool(self._connection, self._dispatcher, workers, self._ended.set)
+            self._pool = pool = ThreadPool(self._connection, self._dispatcher, workers, self._all_ended)
         try:
             self._connection.handshake(ReceiveBuffer())
             self.operations.init()
@@ -195,9 +195,15 @@ class Session:
             self.operations.destroy()
         self._failures.raise_kept()
 
+    def _all_ended(self) -> None:
+        """The last worker ended.  The kernel gives the number of a mount that is gone to the next one, so look now."""
+        if not self._still_mounted():
+            self._mount_id = None
+        self._ended.set()
+
     def _still_mounted(self) -> bool:
         """Whether what is at the mountpoint is this session's mount, and not somebody's that came later."""
-        if self.mountpoint is None:
+        if self._mount_id is None:
             return False
         return any(mount.mount_id == self._mount_id for mount in mountinfo.mounts())
 
