@@ -332,7 +332,7 @@ cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_
         pthread_mutex_unlock(&table.lock)
         return 0
     content = <ft_content *>entry.body
-    direct_io = entry.flags & CONTENT_DIRECT_IO
+    direct_io = (entry.flags & CONTENT_DIRECT_IO) != 0      # one bit of fuse_file_info: 64 would become 0
     if entry.flags & CONTENT_SNAPSHOT:
         pinned = content
     fh = locked_handle_open(table, entry, pinned, NULL, HANDLE_DIRECT_IO if direct_io else 0)
@@ -515,7 +515,7 @@ cdef void look_again_at_entries(ft_table *table, fuse_ino_t directory, const ft_
 
 cdef int answer_releasedir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil:
     if fi.fh != 0:
-        return 0
+        return answer_release(table, req, ino, fi)
     pthread_mutex_lock(&table.lock)
     table.answered += 1
     pthread_mutex_unlock(&table.lock)

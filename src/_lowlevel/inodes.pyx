@@ -31,6 +31,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
 from fusetree._lowlevel.listing cimport (
     directory_check,
     directory_reserve,
+    directory_shrink,
     filter_bit,
     ft_fill,
     listing_fill,
@@ -47,6 +48,7 @@ from fusetree._lowlevel.notices cimport (
     locked_next_notice,
     locked_notice_sent,
     locked_pending_name,
+    locked_queue_inode,
     locked_queue_name,
     send_notices,
 )
@@ -774,10 +776,16 @@ cdef bint publish_bytes(ft_table *table, uint64_t node_id, uint64_t change, byte
         raise MemoryError
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, node_id)
-    if entry != NULL and entry.change == change and not entry.flags & BODY_DIRECTORY:
-        Py_INCREF(data)
-        old = locked_set_body(table, entry, content, flags)
-        stored = True
+    if entry != NULL and not entry.flags & BODY_DIRECTORY:
+        if not flags & CONTENT_DIRECT_IO:
+            # The caller goes on to answer from the data, and the kernel may keep the answer.
+            locked_arm(table, entry, ARMED_CONTENT)
+        if entry.change == change:
+            Py_INCREF(data)
+            old = locked_set_body(table, entry, content, flags)
+            stored = True
+        elif not flags & CONTENT_DIRECT_IO:
+            locked_queue_inode(table, entry, True)
     pthread_mutex_unlock(&table.lock)
     content_drop(table, old)
     if not stored:
@@ -807,6 +815,7 @@ cdef ft_directory *directory_of(object items) except NULL:
                 raise MemoryError
             Py_INCREF(owner)
             Py_INCREF(node)
+        directory_shrink(made)
     except BaseException:
         directory_release(made)
         raise

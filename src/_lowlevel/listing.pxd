@@ -19,6 +19,7 @@ cdef uint32_t name_hash(const char *name, size_t length) noexcept nogil
 cdef uint64_t filter_bit(uint32_t hash) noexcept nogil
 cdef ft_slot *slot_find(const ft_directory *directory, const char *name, size_t length, uint32_t hash) noexcept nogil
 cdef int directory_reserve(ft_directory *directory, uint32_t slots) noexcept nogil       # 0, or -1: no memory
+cdef void directory_shrink(ft_directory *directory) noexcept nogil      # no room behind the last slot
 cdef ft_slot *slot_append(
     ft_directory *directory, const char *name, size_t length, uint32_t hash,
     PyObject *owner, PyObject *child, uint64_t ino, uint8_t d_type) noexcept nogil       # takes over both references; NULL: no memory

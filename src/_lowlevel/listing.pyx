@@ -128,6 +128,15 @@ cdef int directory_reserve(ft_directory *directory, uint32_t slots) noexcept nog
     return 0
 
 
+cdef void directory_shrink(ft_directory *directory) noexcept nogil:
+    cdef ft_slot *moved
+    if directory.used < directory.capacity and directory.used > 0:
+        moved = <ft_slot *>realloc(directory.slots, <size_t>directory.used * sizeof(ft_slot))
+        if moved != NULL:
+            directory.slots = moved
+            directory.capacity = directory.used
+
+
 cdef void compact(ft_directory *directory) noexcept nogil:
     # Cookies stay with their slots, so readers do not notice.
     cdef uint32_t i
