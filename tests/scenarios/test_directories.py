@@ -78,7 +78,8 @@ def test_a_listing_goes_on_where_it_was_when_entries_before_it_go() -> None:
             ]
             assert len(seen) == len(set(seen))
             for name in names:  # put back for the second turn, at the end of the order
-                root.pop(name, None)
+                if name in root:
+                    del root[name]
             for name in names:
                 root[name] = File()
 
