@@ -109,8 +109,8 @@ WALKS = {"find": ["find", "{top}", "-size", "+1000k"], "grep -r": ["grep", "-r",
 def cold_walks(core: int, files: int = 100_000, rounds: int = 3, progress: Progress = quiet) -> list[Finding]:
     """`find` with a stat of each file, and `grep -r`, over a tree that the kernel has never seen.
 
-    passthrough_ll keeps a descriptor open for each inode, and looks for inodes in a list: it is walked over as many
-    of the files as the limit of open files lets it, and ours beside it over the same.
+    passthrough_ll keeps a descriptor open for each inode, and looks for inodes in a list: it is walked over as
+    many of the files as the limit of open files lets it, and ours beside it over the same.
     """
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     few = min(files, (limit - 500) // 1000 * 1000)
