@@ -254,7 +254,7 @@ def describe_versions() -> str:
         f"kernel   {platform.system()} {platform.release()}",
     ]
     try:
-        from fusetree import lowlevel
+        lowlevel = importlib.import_module("fusetree.lowlevel")
     except ImportError as error:  # what a bug report is most often about
         return "\n".join([*lines, f"libfuse  the core cannot be loaded: {error}"])
     built = ".".join(str(part) for part in lowlevel.compiled_version())

@@ -150,7 +150,7 @@ class Page:
                 self._start_server(command.removesuffix("&").strip())
                 continue
             done = subprocess.run(
-                ["sh", "-c", command],
+                ["bash", "-c", command],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
