@@ -4,7 +4,10 @@ It knows of the writer by two numbers in shared memory: `begun`, set before a ch
 the call that made the change returned.  What is read after `told` was N must not be older than N, and not
 newer than `begun` is afterwards.  Not a test; started by test_coherence.py.
 
-    reader.py SHARED FILE
+How often it has read stands in the shared memory too, so that the writer knows when all readers have seen
+enough.
+
+    reader.py SHARED FILE NUMBER
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ REPEATS = 40
 BASE = 1000
 SIZES = 997  # the length of `padded` tells the number, modulo this
 MEMORY = struct.Struct("=qqq")  # begun, told, stop
+COUNT = struct.Struct("=q")
+COUNTS = 64  # where the counts begin, one for each reader
 
 
 def text_of(number: int) -> bytes:
@@ -26,7 +31,7 @@ def text_of(number: int) -> bytes:
 
 
 def main() -> None:
-    shared, path = sys.argv[1:]
+    shared, path, me = sys.argv[1:]
     descriptor = os.open(shared, os.O_RDWR)
     memory = mmap.mmap(descriptor, 4096)
     reads = wrong = 0
@@ -40,6 +45,7 @@ def main() -> None:
             data = file.read(1 << 16) or b""
         begun, _, _ = MEMORY.unpack_from(memory)
         reads += 1
+        COUNT.pack_into(memory, COUNTS + COUNT.size * int(me), reads)
         try:
             number = int(data.split(b" ", 1)[0])
         except ValueError:
