@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import inspect
-import shlex
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fusetree.nodes.base import FileNode, Policy, WriteStyle, node_class
@@ -110,6 +109,8 @@ class _Words:
             return []
         if len(codecs) == 1 and self._rest is None:
             return [] if not line and not self._required else [codecs[0].decode(line)]
+        import shlex  # only actions of several parameters need it
+
         words = shlex.split(line.decode())
         if len(words) < self._required or (self._rest is None and len(words) > len(codecs)):
             raise ValueError(f"{len(words)} words, where it takes: {' '.join(self._names)}")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import enum
 import errno
+import functools
 import operator
 import stat
 import threading
@@ -161,7 +162,7 @@ def _clock() -> Callable[[], int]:
         time.clock_gettime_ns(_COARSE_CLOCK)
     except OSError:  # another system
         return time.time_ns
-    return lambda: time.clock_gettime_ns(_COARSE_CLOCK)
+    return functools.partial(time.clock_gettime_ns, _COARSE_CLOCK)
 
 
 _read_clock: Final = _clock()
@@ -363,7 +364,11 @@ class Node:
             what: `Change.CONTENT` moves the times of change and of content, `Change.ATTRIBUTES` alone only
                 the former.
         """
-        self._touch_(what)
+        # The setter of an entry comes through here each time, so the usual case has no further call.
+        if what is _ALL and isinstance(self._times_, int):
+            self._times_ = _read_clock()
+        else:
+            self._touch_(what)
         observers = self._observing_() if FREE_THREADED else self._observers_
         if observers:
             pending = [

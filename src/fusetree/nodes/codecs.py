@@ -34,9 +34,8 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import functools
-import json
 import os
-import pathlib
+import sys
 import types
 import typing
 from collections.abc import Iterator
@@ -125,10 +124,14 @@ class Document:
         self._annotation = annotation
 
     def encode(self, value: Any) -> bytes:
+        import json
+
         plain = _converter().unstructure(value, unstructure_as=self._annotation)
         return json.dumps(plain, indent=2, ensure_ascii=False).encode("utf-8") + b"\n"
 
     def decode(self, data: bytes) -> Any:
+        import json
+
         try:
             plain = json.loads(data)
         except RecursionError:
@@ -196,15 +199,14 @@ def _same(text: str) -> str:
 
 
 # A subclass stands before its base: bool is an int, datetime a date.
-_SCALARS: Final[tuple[tuple[type, Callable[[Any], str], Callable[[str], Any], bool], ...]] = (
-    (bool, lambda value: "true" if value else "false", _parse_bool, False),
-    (int, lambda value: str(int(value)), _parse_int, False),
-    (float, lambda value: repr(float(value)), float, False),
-    (str, str, _same, False),
-    (dt.datetime, _isoformat, _parse_datetime, False),
-    (dt.date, _isoformat, dt.date.fromisoformat, False),
-    (dt.time, _isoformat, _parse_time, False),
-    (pathlib.PurePath, str, _same, True),
+_SCALARS: Final[tuple[tuple[type, Callable[[Any], str], Callable[[str], Any]], ...]] = (
+    (bool, lambda value: "true" if value else "false", _parse_bool),
+    (int, lambda value: str(int(value)), _parse_int),
+    (float, lambda value: repr(float(value)), float),
+    (str, str, _same),
+    (dt.datetime, _isoformat, _parse_datetime),
+    (dt.date, _isoformat, dt.date.fromisoformat),
+    (dt.time, _isoformat, _parse_time),
 )
 
 
@@ -346,18 +348,20 @@ def _for_class(cls: type) -> Codec:
         return Verbatim(cls)
     if cls in (bytearray, memoryview):
         return Verbatim(cls, immutable=False)
-    for base, dump, parse, escape in _SCALARS:
+    # A class of paths has pathlib imported; `import fusetree` need not.
+    pathlib = sys.modules.get("pathlib")
+    if pathlib is not None and issubclass(cls, pathlib.PurePath):
+        return Text(str, cls, escape=True, strip=False)
+    for base, dump, parse in _SCALARS:
         if issubclass(cls, base):
-            return Text(
-                dump, parse if cls is base else _making(cls, parse), escape=escape, strip=parse is not _same
-            )
+            return Text(dump, parse if cls is base else _making(cls, parse), strip=parse is not _same)
     return Document(cls)
 
 
-def _making(cls: type, parse: Callable[[str], Any]) -> Callable[[str], Any]:
+def _making(cls: Any, parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """Parse as the base class does, and make the subclass of it."""
     if issubclass(cls, (dt.date, dt.time)):
-        return cls.fromisoformat
+        return cls.fromisoformat  # type: ignore[no-any-return]
     return lambda text: cls(parse(text))
 
 

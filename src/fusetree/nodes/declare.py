@@ -12,7 +12,6 @@ from fusetree.nodes.base import Node, dataclass_transform
 from fusetree.nodes.computed import MARK, Marked
 from fusetree.nodes.declared import Declared, attributes_of
 from fusetree.nodes.directory import Dir
-from fusetree.nodes.entries import told
 from fusetree.nodes.fields import ENTRY
 from fusetree.nodes.file import File
 from fusetree.nodes.locks import FREE_THREADED, gate
@@ -126,7 +125,8 @@ def _check_names(cls: type[Node]) -> None:
         # The constructor calls `_mode` `mode`, as attrs does.
         if name in RESERVED_NAMES or name.lstrip("_") in _KEYWORDS:
             if name in marks:
-                advice = f"the method otherwise, and name the file: @{getattr(marks[name], MARK).kind}(name={name!r})"
+                kind = getattr(marks[name], MARK).kind
+                advice = f"the method otherwise, and name the file: @{kind}(name={name!r})"
             else:
                 other = name.strip("_") + "_"
                 advice = f"the attribute otherwise, and name the file: {other}: ... = entry(name={name!r})"
@@ -204,7 +204,9 @@ def _setter(declared: Declared) -> Callable[[Dir, str, Any], None]:
             else:
                 children = self._children_
             if children is not None:
-                told(field.file, children)
+                file = children.get(field.file)
+                if file is not None:
+                    file.changed()
         elif field.is_child:
             self._set_child_field_(name, field.file, field.child(value))
         else:

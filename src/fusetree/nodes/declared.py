@@ -22,6 +22,8 @@ from fusetree.nodes.computed import MARK, Marked
 from fusetree.nodes.entries import EntryFile
 from fusetree.nodes.fields import ENTRY, EntryOptions
 from fusetree.nodes.hints import hints_of, resolve_annotation
+from fusetree.nodes.links import add_link
+from fusetree.nodes.locks import LINKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -95,8 +97,8 @@ class Field:
                 return
             if self.is_entry:
                 raise TypeError(
-                    f"{self._owner.__name__}.{self.name}: its annotation {self._annotation!r} does not resolve "
-                    f"({error}), so nobody knows how it reads; use a type that is known at run time"
+                    f"{self._owner.__name__}.{self.name}: its annotation {self._annotation!r} does not "
+                    f"resolve ({error}), so nobody knows how it reads; use a type that is known at run time"
                 ) from error
             # An ordinary attribute may be annotated for type checkers only.
         else:
@@ -149,8 +151,8 @@ class Field:
 
 def _hook(attribute: attrs.Attribute[Any]) -> Callable[[Any, Any, Any], Any] | None:
     """What runs before a value is stored: the attribute's own hooks, else its converter and its validator."""
-    if attribute.on_setattr is not None:
-        own: Any = attribute.on_setattr
+    own: Any = attribute.on_setattr
+    if own is not None:
         return None if own is attrs.setters.NO_OP else own
     if attribute.converter is not None and attribute.validator is not None:
         return attrs.setters.pipe(attrs.setters.convert, attrs.setters.validate)
@@ -289,7 +291,12 @@ class Declared:
     def make_files(self, owner: Dir) -> dict[str, Node]:
         """The nodes of all that is declared, for an object that is touched first."""
         made = ((name, declaration.make(owner)) for name, declaration in self.files.items())
-        return {name: node for name, node in made if node is not None}
+        files = {name: node for name, node in made if node is not None}
+        with LINKS:
+            for node in files.values():
+                if node._parents_ is None:  # children know their place already
+                    add_link(node, owner, is_directory=False)
+        return files
 
     def check_class(self, cls: type[Dir]) -> None:
         """Refuse a class that has entries, computed files or actions of its own and no @node."""
@@ -311,7 +318,7 @@ _CHECKED: Final = "_checked_"
 
 def attributes_of(cls: type) -> tuple[attrs.Attribute[Any], ...]:
     """The attrs attributes of a class, inherited ones first."""
-    found: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)  # type: ignore[arg-type]
+    found: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
     return found
 
 

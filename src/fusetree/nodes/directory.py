@@ -169,7 +169,8 @@ class Dir(Node):
         found = self._tree_().get(path)
         if found is not None:
             return found
-        if isinstance(path, str) and "/" in path:
+        # Any key may be asked for, as with a dict.
+        if isinstance(path, str) and "/" in path:  # type: ignore[redundant-expr]
             here: Node = self
             for name in path.split("/"):
                 step = here.child(name) if isinstance(here, Dir) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from fusetree.nodes.base import MAX_VALUE_SIZE, FileNode, Node, Policy, WriteStyle, node_class
+from fusetree.nodes.base import MAX_VALUE_SIZE, FileNode, Policy, WriteStyle, node_class
 from fusetree.nodes.codecs import Document
 from fusetree.nodes.locks import gate
 
@@ -80,10 +80,3 @@ class EntryFile(FileNode):
 
     def __repr__(self) -> str:
         return f"<file {self._field_.file!r} of a {type(self._owner_).__name__}>"
-
-
-def told(file: str, children: dict[str, Node]) -> None:
-    """Tell the readers of an entry, if it has a file yet, that its attribute has a new value."""
-    node = children.get(file)
-    if node is not None:
-        node.changed()

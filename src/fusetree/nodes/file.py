@@ -115,6 +115,8 @@ class File(FileNode):
         Raises:
             OSError: EFBIG, the file would become larger than `max_size`.
         """
+        if not data:
+            return 0
         with self._gate_():
             self._patch_(data, offset)
         self.changed()

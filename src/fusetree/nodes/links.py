@@ -92,8 +92,8 @@ def check_place(directory: Dir, child: Dir) -> None:
         its = _upwards(one)
         if id(child) in its and not roots.isdisjoint(its):
             raise ValueError(
-                f"{one!r} is already in this tree, at {path_of(one)!r}: a directory has one parent (move it with "
-                "rename, or remove it there first)"
+                f"{one!r} is already in this tree, at {path_of(one)!r}: a directory has one parent (move it "
+                "with rename, or remove it there first)"
             )
 
 
