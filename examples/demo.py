@@ -253,8 +253,8 @@ def main() -> int:
         finally:
             interrupts.hold()
     finally:
-        if app is not None:
-            stop(app, Path(folder or "") / "app")
+        if app is not None and folder is not None:
+            stop(app, folder / "app")
             if app.stdout is not None:
                 app.stdout.close()
         if folder is not None:

@@ -261,7 +261,7 @@ class TestMount:
                 assert second.wait(20) == 0
 
     def test_strict(self, app: Path, mountpoint: Path) -> None:
-        words = ["mount", "--strict", "some_app:strict", mountpoint]
+        words = ["mount", "--strict", "some_app:strict", str(mountpoint)]
         with server("-m", "fusetree", *words, mountpoint=mountpoint, stderr=subprocess.PIPE) as process:
             assert "Input/output error" in shell("cat broken", cwd=mountpoint).error
             _, err = process.communicate(timeout=20)

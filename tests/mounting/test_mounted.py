@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -295,6 +294,23 @@ class TestInterpreterExit:
         assert not is_mounted(mountpoint)
 
 
+MULTIPROCESSING = """
+import multiprocessing, os, sys
+import fusetree
+
+def child(mountpoint):
+    print(*os.listdir(mountpoint), flush=True)
+
+if __name__ == "__main__":
+    with fusetree.mount({"a": "1"}, sys.argv[1]):
+        process = multiprocessing.get_context(sys.argv[2]).Process(target=child, args=(sys.argv[1],))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        assert open(os.path.join(sys.argv[1], "a")).read() == "1"
+"""
+
+
 @pytest.mark.mount
 class TestFork:
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -384,15 +400,11 @@ class TestFork:
             )
             assert done.stdout == b"['a', 'sub']\n"
 
-    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-    def test_multiprocessing(self, mountpoint: Path, method: str) -> None:
-        with mount(TREE, mountpoint):
-            process = multiprocessing.get_context(method).Process(target=os.listdir, args=(str(mountpoint),))
-            process.start()
-            process.join(30)
-            assert process.exitcode == 0
-            assert shell("cat a", cwd=mountpoint).ok().text == "1\n"
+    def test_multiprocessing(self, mountpoint: Path, tmp_path: Path, method: str) -> None:
+        script = tmp_path / "script.py"
+        script.write_text(MULTIPROCESSING)
+        assert python("-W", "ignore", script, mountpoint, method).ok().text == "a\n"
         assert not is_mounted(mountpoint)
 
 
