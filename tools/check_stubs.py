@@ -26,7 +26,15 @@ def main() -> int:
     names = [f"fusetree._lowlevel.{name}" for name in modules if name not in without]
     if not names:
         return bool(without)
-    command = [sys.executable, "-m", "mypy.stubtest", "--concise", "--ignore-disjoint-bases", "--mypy-config-file", "pyproject.toml"]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy.stubtest",
+        "--concise",
+        "--ignore-disjoint-bases",
+        "--mypy-config-file",
+        "pyproject.toml",
+    ]
     if ALLOWED.exists():
         command += ["--allowlist", str(ALLOWED)]
     status = subprocess.run([*command, *names], env={**os.environ, "MYPYPATH": "src"}, check=False).returncode
