@@ -22,6 +22,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset, strlen
 
 from fusetree._lowlevel.handles cimport locked_handle, locked_handle_open, locked_handle_release
+from fusetree._lowlevel.libfuse.common cimport ft_noflush
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_ctx,
     fuse_entry_param,
@@ -343,6 +344,7 @@ cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_
         ft_ref(&pinned.refs)
     fi.fh = fh
     fi.direct_io = direct_io
+    ft_noflush(fi, True)                # nothing was written, so close(2) has nothing to bring
     # While a notice is on its way the page cache may still hold what it is about.
     fi.keep_cache = not direct_io and entry.flags & CONTENT_KEEP_CACHE and entry.notice == NULL
     if not direct_io:

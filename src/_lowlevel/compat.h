@@ -37,6 +37,17 @@ struct fuse_custom_io {
 #define FT_HAVE_CUSTOM_IO 1
 #endif
 
+/* FOPEN_NOFLUSH: libfuse 3.11. Without it close(2) costs a request more. */
+static inline void ft_noflush(struct fuse_file_info *fi, int on)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 11)
+    fi->noflush = on != 0;
+#else
+    (void)fi;
+    (void)on;
+#endif
+}
+
 /* Capabilities are asked for by name; from 3.17 they are 64 bits wide and set by a function. */
 static inline int ft_capable(const struct fuse_conn_info *conn, uint64_t flag)
 {

@@ -2,6 +2,9 @@
 """FileInfo: what open and create tell the kernel of an open file (the settable half of ``struct fuse_file_info``)."""
 
 
+from fusetree._lowlevel.libfuse.common cimport ft_noflush, fuse_file_info
+
+
 cdef class FileInfo:
     """How the kernel shall treat a file that a handler just opened.
 
@@ -27,7 +30,7 @@ cdef class FileInfo:
         fi.keep_cache = self.keep_cache
         fi.nonseekable = self.nonseekable
         fi.cache_readdir = self.cache_readdir
-        fi.noflush = self.noflush
+        ft_noflush(fi, self.noflush)
 
     def __repr__(self) -> str:
         return f"<FileInfo fh={self.fh} direct_io={self.direct_io} keep_cache={self.keep_cache}>"

@@ -17,7 +17,6 @@ cdef extern from "compat.h" nogil:
         unsigned int nonseekable
         unsigned int flock_release
         unsigned int cache_readdir
-        unsigned int noflush
         uint64_t fh
         uint64_t lock_owner
         uint32_t poll_events
@@ -31,6 +30,8 @@ cdef extern from "compat.h" nogil:
         unsigned int max_background
         unsigned int congestion_threshold
         unsigned int time_gran
+
+    void ft_noflush(fuse_file_info *fi, int on)
 
     int ft_capable(const fuse_conn_info *conn, uint64_t flag)
     int ft_want(fuse_conn_info *conn, uint64_t flag)

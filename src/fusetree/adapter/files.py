@@ -1,8 +1,7 @@
 """Handlers of open files.
 
-To read is to pin: OPEN makes the content, or finds it published, and the reads of that open file are answered
-    in C. Only who
-opens a file to write to it has a handle in Python (fusetree.adapter.handles).
+To read is to pin: OPEN makes the content, or finds it published, and the reads of that open file are answered in
+C. Only who opens a file to write to it has a handle in Python (fusetree.adapter.handles).
 """
 
 from __future__ import annotations
@@ -49,10 +48,12 @@ class FileHandlers(TreeOperations):
         table = self.inode_table
         policy = node.policy
         if policy is _DYNAMIC:
-            return FileInfo(table.open(inode, content=call(node.content), direct_io=True), True, False)
+            return FileInfo(
+                table.open(inode, content=call(node.content), direct_io=True), True, False, noflush=True
+            )
         if policy is _SNAPSHOT:
             content = self._publish(inode, node)
-            return FileInfo(table.open(inode, content=content, direct_io=True), True, False)
+            return FileInfo(table.open(inode, content=content, direct_io=True), True, False, noflush=True)
         self._publish(inode, node)
         return self._page_info(table.open(inode, direct_io=not self.kernel_cache))
 
