@@ -21,7 +21,7 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
-autodoc_class_signature = "separated"
+autodoc_preserve_defaults = True  # mode=0o444, not mode=292
 autodoc_default_options = {"members": True}
 napoleon_use_ivar = True
 napoleon_custom_sections = [("Arguments", "params_style")]

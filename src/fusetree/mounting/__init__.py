@@ -1,10 +1,12 @@
 """Mounting: from a tree of nodes to a mounted file system, and unmounted on every way out.
 
-    options      what can be asked for, checked
-    mountpoint   the place and the machine, looked at beforehand
-    stale        what a killed server leaves behind
-    mounted      mount() and Mount: in the background of a program that does something else
-    foreground   run(): a program that does nothing else
+==============  ==================================================================================
+``options``     what can be asked for, checked
+``mountpoint``  the place and the machine, looked at beforehand
+``stale``       what a killed server leaves behind
+``mounted``     mount() and Mount: in the background of a program that does something else
+``foreground``  run(): a program that does nothing else
+==============  ==================================================================================
 
 It promises that whoever mounted also unmounts: at the end of the `with` block, after an exception, at the
 interpreter's exit, after a signal (`run`), and never in a forked child.
