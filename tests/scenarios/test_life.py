@@ -8,10 +8,12 @@ import logging
 import stat
 import threading
 import weakref
+from collections.abc import Callable
 
 import pytest
 
 from fusetree import Dir, File
+from fusetree.nodes import Node
 from fusetree.testing import Client, Opcode
 from tests.scenarios.trees import Reports, Settings, Slow, linked, steered
 from tests.support import raises_errno
@@ -51,7 +53,7 @@ def test_the_counts_of_both_sides_agree() -> None:
 def test_removed_nodes_are_collected_once_forgotten() -> None:
     root = Dir({"keep": "x"})
     with Client(root) as client:
-        gone = []
+        gone: list[weakref.ref[Node]] = []
         for number in range(50):
             child = Dir({"file": File(b"x"), "settings": Settings()})
             gone += [weakref.ref(child), weakref.ref(child["file"]), weakref.ref(child["settings"])]
@@ -84,21 +86,23 @@ def test_a_removed_node_stays_while_the_kernel_has_it() -> None:
 def test_an_unknown_node_is_stale_and_nothing_breaks() -> None:
     with Client(Dir({"f": "x"})) as client:
         for number in (2**63, 999_999, 2**64 - 1):
-            for call in (
-                lambda number=number: client.raw.getattr(number),
-                lambda number=number: client.raw.lookup(number, b"x"),
-                lambda number=number: client.raw.open(number),
-                lambda number=number: client.raw.opendir(number),
-                lambda number=number: client.raw.readlink(number),
-            ):
+            calls: list[Callable[[int], object]] = [
+                client.raw.getattr,
+                lambda number: client.raw.lookup(number, b"x"),
+                client.raw.open,
+                client.raw.opendir,
+                client.raw.readlink,
+            ]
+            for call in calls:
                 with raises_errno(errno.ESTALE):
-                    call()
-        for call in (
+                    call(number)
+        with_handles: list[Callable[[], object]] = [
             lambda: client.raw.read(1, 12345, 10),
             lambda: client.raw.readdir(1, 2**60),
-        ):
+        ]
+        for wrong in with_handles:
             with raises_errno(errno.EBADF):
-                call()
+                wrong()
         assert client.read_text("f") == "x"
         client.check()
 
@@ -146,18 +150,19 @@ def test_a_strict_session_raises_the_bug() -> None:
 def test_two_trees_and_one_tree_twice() -> None:
     shared = Settings()
     with Client(Dir({"a": shared}), coherence_wait=10) as first, Client({"b": "text"}) as second:
-        tree = Dir({"s": Settings()})
+        settings = Settings()
+        tree = Dir({"s": settings})
         with Client(tree, coherence_wait=10) as third, Client(tree, coherence_wait=10) as fourth:
             for client in (third, fourth):
                 assert client.read_text("s/jobs") == "3\n"
-            tree["s"].jobs = 8
+            settings.jobs = 8
             for client in (third, fourth):
                 assert client.read_text("s/jobs") == "8\n"
             third.drop_caches()
             third.wait_all_forgotten()
             assert fourth.lookup_counts
             assert fourth.read_text("s/jobs") == "8\n"
-        tree["s"].jobs = 9  # nobody listens any more
+        settings.jobs = 9  # nobody listens any more
         assert first.read_text("a/jobs") == "3\n"
         assert second.read_text("b") == "text"
 
@@ -217,7 +222,7 @@ def test_closing_ends_all_threads() -> None:
 
 def test_a_tree_is_let_go_after_its_session() -> None:
     root = steered()
-    references = [weakref.ref(root), weakref.ref(root["settings"])]
+    references: list[weakref.ref[Node]] = [weakref.ref(root), weakref.ref(root["settings"])]
     client = Client(root)
     client.walk()
     with client.open("README") as file:
