@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fusetree import lowlevel
 from fusetree.testing import Client, Opcode
@@ -112,11 +112,12 @@ def test_a_hand_written_file_system() -> None:
 
 def test_what_is_not_written_is_not_there() -> None:
     with Client(Hello()) as client:
-        for call in (
+        calls: list[Callable[[], None]] = [
             lambda: client.mkdir("d"),
             lambda: client.unlink("hello"),
             lambda: client.symlink("hello", "link"),
-        ):
+        ]
+        for call in calls:
             with raises_errno(errno.ENOSYS):
                 call()
         with raises_errno(errno.EOPNOTSUPP):
@@ -163,9 +164,8 @@ def test_notifications_of_the_session_reach_the_kernel() -> None:
         client.session.invalidate_inode(2, attr_only=True)
         client.session.invalidate_entry(1, b"hello")
         client.session.notify_delete(1, 2, b"hello")
-        codes = (
-            [(n.code.name, n.offset) for n in client.notifications] if not client.connection.pump() else []
-        )
+        client.connection.pump()
+        codes = [(n.code.name, n.offset) for n in client.notifications]
         assert codes == [("INVAL_INODE", 0), ("INVAL_INODE", -1), ("INVAL_ENTRY", 0), ("DELETE", 0)]
 
 
