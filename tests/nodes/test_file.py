@@ -4,7 +4,7 @@ import errno
 import threading
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fusetree import File, node
 from fusetree.nodes import Change, Policy, WriteStyle
@@ -92,6 +92,7 @@ def test_a_file_does_not_grow_beyond_its_bound() -> None:
     assert file.content() == b"1234567890"
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

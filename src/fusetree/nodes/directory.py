@@ -328,12 +328,15 @@ class Dir(Node):
                 self._subdirectories_ -= isinstance(old, Dir)
             object.__setattr__(self, field, child)
             children = self._children_
-            if children is not None:
-                if child is not None:
+            # An untouched directory has no names to keep right; but its times and links may be known already.
+            if child is not None:
+                if children is not None:
                     children[name] = child
-                    self._tell_set_(name, child, pending)
-                elif children.pop(name, None) is not None and old is not None:
-                    self._tell_removed_(name, old, pending)
+                self._tell_set_(name, child, pending)
+            elif old is not None:
+                if children is not None:
+                    children.pop(name, None)
+                self._tell_removed_(name, old, pending)
         if child is not None:
             _tell_links(child, had, pending)
         if old is not None:
