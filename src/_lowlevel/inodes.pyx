@@ -45,6 +45,7 @@ from fusetree._lowlevel.notices cimport (
     await_notices,
     locked_drop_all,
     locked_entry_changed,
+    locked_name_is_back,
     locked_next_notice,
     locked_notice_sent,
     locked_pending_name,
@@ -864,7 +865,7 @@ cdef bint locked_set_name(
             notice[0] = locked_pending_name(table, entry.node_id, view.text, view.length, view.hash)
             return True
     if slot != NULL:
-        given = slot.flags & SLOT_ARMED
+        given = (slot.flags & SLOT_ARMED) != 0
         slot.flags &= ~SLOT_ARMED
         replaced[0] = slot.child
         slot.child = child
@@ -882,6 +883,8 @@ cdef bint locked_set_name(
         notice[0] = locked_queue_name(table, entry.node_id, 0, view.text, view.length, view.hash)
     else:
         notice[0] = locked_pending_name(table, entry.node_id, view.text, view.length, view.hash)
+        if notice[0] != NULL:
+            locked_name_is_back(notice[0])
     return stored
 
 
@@ -893,12 +896,12 @@ cdef bint locked_remove_name(
     cdef ft_slot *slot = NULL
     cdef ft_entry *known
     cdef uint64_t child_id = 0
-    cdef bint given = directory.given & filter_bit(view.hash)
+    cdef bint given = (directory.given & filter_bit(view.hash)) != 0
     if directory.complete:
         slot = slot_find(directory, view.text, view.length, view.hash)
         if slot == NULL or slot.child != child:
             return False
-        given = given or slot.flags & SLOT_ARMED
+        given = given or (slot.flags & SLOT_ARMED) != 0
         removed_name[0] = slot.owner
         removed_child[0] = slot.child
         slot_remove(directory, slot)

@@ -26,6 +26,7 @@ cdef ft_notice *locked_entry_changed(ft_table *table, ft_entry *entry, bint cont
 cdef ft_notice *locked_queue_inode(ft_table *table, ft_entry *entry, bint content) noexcept nogil
 cdef ft_notice *locked_queue_name(
     ft_table *table, uint64_t directory_id, uint64_t child_id, const char *name, size_t length, uint32_t hash) noexcept nogil
+cdef void locked_name_is_back(ft_notice *notice) noexcept nogil       # a deletion on its way becomes a mere change
 cdef ft_notice *locked_pending_name(
     ft_table *table, uint64_t directory_id, const char *name, size_t length, uint32_t hash) noexcept nogil
 

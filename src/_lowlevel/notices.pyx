@@ -177,14 +177,21 @@ cdef ft_notice *locked_pending_name(
     return NULL
 
 
+cdef void locked_name_is_back(ft_notice *notice) noexcept nogil:
+    # What was deleted under this name is not the last word any more: the name is to be forgotten, and no more than that.
+    if notice.state == NOTICE_QUEUED or notice.state == NOTICE_DEFERRED:
+        notice.kind = NOTICE_ENTRY
+        notice.child_id = 0
+
+
 cdef ft_notice *locked_queue_name(
         ft_table *table, uint64_t directory_id, uint64_t child_id, const char *name, size_t length, uint32_t hash) noexcept nogil:
     # child_id above 0: the child is gone for good, and those who watch it shall hear of that.
     cdef ft_notice *notice = locked_pending_name(table, directory_id, name, length, hash)
     cdef ft_notice **head
     if notice != NULL and (notice.state == NOTICE_QUEUED or notice.state == NOTICE_DEFERRED):
-        if child_id == 0 or notice.child_id != child_id:
-            notice.kind = NOTICE_ENTRY          # the name leads elsewhere again: only forgetting it is safe
+        if notice.child_id != child_id:
+            locked_name_is_back(notice)
         return notice
     notice = notice_new(table, NOTICE_DELETE if child_id else NOTICE_ENTRY, directory_id, length)
     if notice == NULL:

@@ -10,7 +10,7 @@ import itertools
 import math
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fusetree.lowlevel import FileInfo, InodeTable, Operations, ReaddirToken, RequestContext
 
@@ -50,15 +50,33 @@ def listing(node: Thing) -> list[tuple[str, object, int, int]]:
     return [(name, child, child.ino, child.d_type) for name, child in node.children.items()]
 
 
+def told(table: InodeTable, *, again: Sequence[tuple[object, ...]] = ()) -> list[tuple[object, ...]]:
+    """What is queued, each once, and without what may have been queued *again*.
+
+    An answer that was on its way when something changed looks for that after it was sent, and queues the notice a
+    second time. To a test, which sees the answer first, this happens at any time.
+    """
+    return [notice for notice in dict.fromkeys(table.take_notices()) if notice not in again]
+
+
+class QuietTable(InodeTable):
+    """Sends nothing by itself: tests look at the queue with `take_notices`."""
+
+    def run_notifier(self, session_pointer: int) -> None:
+        return
+
+
 class Served(Operations):
     """Serves a tree of things; see the module."""
 
-    def __init__(self, root: Thing, timeout: float = FOREVER) -> None:
+    def __init__(self, root: Thing, timeout: float = FOREVER, *, quiet: bool = False) -> None:
         self.root = root
-        self.inode_table: InodeTable = table_of(root, timeout)
+        kind = QuietTable if quiet else InodeTable
+        self.inode_table: InodeTable = kind(root, entry_timeout=timeout, attr_timeout=timeout)
         self.calls: list[str] = []
         self.direct_io = False
         self.snapshot = False
+        self.while_answering: Callable[[str], None] = lambda name: None
 
     def close(self) -> None:
         self.inode_table.close()
@@ -100,16 +118,17 @@ class Served(Operations):
         self.calls.append("lookup")
         child = self._node(parent_inode).children.get(os.fsdecode(name))
         if child is None:
+            self.while_answering("lookup")
             raise FileNotFoundError
-        return self._attributes(child)
-
-    def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
-        for inode, count in inode_list:
-            self.inode_table.forget(inode, count)
+        attributes = self._attributes(child)
+        self.while_answering("lookup")
+        return attributes
 
     def getattr(self, inode: int, ctx: RequestContext):  # type: ignore[no-untyped-def]
         self.calls.append("getattr")
-        return self._attributes(self._node(inode))
+        attributes = self._attributes(self._node(inode))
+        self.while_answering("getattr")
+        return attributes
 
     def readlink(self, inode: int, ctx: RequestContext) -> bytes:
         self.calls.append("readlink")
@@ -137,6 +156,9 @@ class Served(Operations):
         self.calls.append("read")
         self.inode_table.state(fh)
         return self._node(self.inode_table.opened(fh)).content[off : off + size]
+
+    def flush(self, fh: int) -> None:
+        self.calls.append("flush")
 
     def release(self, fh: int) -> None:
         self.calls.append("release")
