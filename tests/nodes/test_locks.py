@@ -24,7 +24,7 @@ def test_one_node_has_one_lock_of_each_kind() -> None:
 
 def test_nodes_are_spread_over_the_stripes() -> None:
     directories = [Dir() for _ in range(500)]
-    assert len({structure_index(directory) for directory in directories}) > 16
+    assert len({structure_index(directory) for directory in directories}) > 40
 
 
 def test_locks_may_be_taken_again_by_who_holds_them() -> None:

@@ -1,4 +1,4 @@
-"""What type checkers are to say of node classes: mypy checks this file in strict mode, unneeded ignores included."""
+"""What type checkers are to say of node classes: mypy reads this file, and complains of unneeded ignores."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ __all__ = ["FREE_THREADED", "LINKS", "gate", "structure_index", "structure_lock"
 #: Whether this interpreter was built to run without the GIL.
 FREE_THREADED: Final = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
-_STRIPES: Final = 64  # a power of two
+_STRIPES: Final = 61  # a prime: objects lie at multiples of their size, and are to spread all the same
 
 # Structure: the children of a directory change, and its observers are told of it in the same order, only
 # under the directory's stripe. So an observer that reads the children under the lock misses nothing and
@@ -42,14 +42,14 @@ LINKS: Final = threading.RLock()
 
 def structure_index(directory: object) -> int:
     """The stripe that guards a directory's children; locks are taken in the order of these numbers."""
-    return (id(directory) >> 5) & (_STRIPES - 1)
+    return (id(directory) >> 4) % _STRIPES
 
 
 def structure_lock(directory: object) -> threading.RLock:
     """The lock that guards a directory's children."""
-    return _structure[(id(directory) >> 5) & (_STRIPES - 1)]
+    return _structure[(id(directory) >> 4) % _STRIPES]
 
 
 def gate(node: object) -> threading.RLock:
     """The lock that guards a node's observers."""
-    return _gates[(id(node) >> 5) & (_STRIPES - 1)]
+    return _gates[(id(node) >> 4) % _STRIPES]
