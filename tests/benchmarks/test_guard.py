@@ -1,8 +1,8 @@
 """Speed, guarded by C programs that run beside ours: a real regression fails here, a busy machine does not.
 
 Absolute figures mean nothing on a machine that others use, so only ratios of one run are looked at, with a
-margin far below what `make bench` reaches, and the best round of each side counts.  Rounds are run until all is
-well, or until there were enough of them to be sure that it is not.
+margin far below what `make bench` reaches, and the best round of each side counts.  Rounds are run until all
+is well, or until there were enough of them to be sure that it is not.
 """
 
 from __future__ import annotations
