@@ -1,9 +1,8 @@
 """Where a tree of nodes meets the kernel: `NodeOperations` serves a tree through the low-level API.
 
 Python is asked about a node once: the answer is published into the inode table of the core, which gives it
-    from then on
-without the GIL, until the node changes. What is made anew at each open (computed files, documents) is asked
-for each time.
+from then on without the GIL, until the node changes. What is made anew at each open (computed files,
+documents) is asked for each time.
 
     node_operations   the whole: handlers over one tree, and its end
     tree              what all handlers share: the table, first touch, paths
@@ -13,7 +12,7 @@ for each time.
     directories       opendir, readdir
     handles           what an open file that is written to remembers
     entries           from a node to its attributes
-    kinds             what a class of directories lets the kernel do, looked up once
+    kinds             what a class of nodes lets the kernel change, looked up once
     usercode          calling the program's code, and what its exceptions mean
     caching           telling the kernel of changes, and waiting until it knows
 """

@@ -5,8 +5,8 @@ What may be cached, and for how long (E: for ever, taken back on change):
     node                             names   attributes   content
     directory, symbolic link         E       E            E (listing, link target)
     file in memory (Policy.PAGE)     E       E            E, in the page cache
-    file of a value (SNAPSHOT)       E       E            not at all: opened direct_io, OPEN pins the bytes of
-    that moment computed, document (DYNAMIC)     E       its ttl      not at all: made anew at each open
+    file of a value (SNAPSHOT)       E       E            not at all: OPEN pins the bytes of that moment
+    computed, document (DYNAMIC)     E       its ttl      not at all: made anew at each open
 
 Rule 1: recording a change only withdraws answers and queues a notice (in C, under the table's lock); it is
     done with a lock of the tree held, so it never waits.
@@ -50,8 +50,7 @@ def serving_loop() -> Iterator[None]:
     """Mark the calling thread as one whose event loop serves a mount.
 
     Changes made on this thread, inside the block, do not wait until the kernel knows of them: a reader that
-        the kernel must
-    wait for may be waiting for this loop.
+    the kernel must wait for may be waiting for this loop.
     """
     _thread.serving = getattr(_thread, "serving", 0) + 1
     try:
@@ -106,11 +105,9 @@ class CacheObserver:
     def child_set(self, directory: Dir, name: str, child: Node) -> object | None:
         """Enter the name into the published listing, and queue a notice if the kernel holds the name."""
         table = self._table
-        return (
-            None
-            if table is None
-            else table.child_set(directory, name, child, child.ino, child.file_type >> 12)
-        )
+        if table is None:
+            return None
+        return table.child_set(directory, name, child, child.ino, child.file_type >> 12)
 
     def child_removed(self, directory: Dir, name: str, child: Node) -> object | None:
         """Take the name out of the published listing, and queue a notice if the kernel holds the name."""
@@ -170,7 +167,5 @@ class CacheObserver:
             )
 
     def close(self) -> None:
-        """From now on every change is somebody else's; nodes that still hold this observer keep nothing of
-        the mount alive.
-        """
+        """Note nothing any more: nodes that still hold this observer keep nothing of the mount alive."""
         self._table = None

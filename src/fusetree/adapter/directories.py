@@ -1,8 +1,7 @@
 """Handlers of open directories. The listing is published whole, in insertion order, and then read in C.
 
 A published listing follows every change of names without being made again, so an open directory needs no
-    state: its place in the
-listing is a cookie, which stays right while entries come and go.
+state: its place in the listing is a cookie, which stays right while entries come and go.
 """
 
 from __future__ import annotations

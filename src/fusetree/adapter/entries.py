@@ -1,8 +1,7 @@
 """From a node to the attributes that the kernel is told.
 
 The order is the whole point: first attach the observer, then `InodeTable.begin`, which remembers the change
-    counter, then read
-the values. A change in between moves the counter, and the answer goes out without being cached.
+counter, then read the values. A change in between moves the counter, and the answer goes out uncached.
 """
 
 from __future__ import annotations

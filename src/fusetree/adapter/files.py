@@ -1,7 +1,7 @@
 """Handlers of open files.
 
-To read is to pin: OPEN makes the content, or finds it published, and the reads of that open file are answered in
-C. Only who opens a file to write to it has a handle in Python (fusetree.adapter.handles).
+To read is to pin: OPEN makes the content, or finds it published, and the reads of that open file are answered
+in C. Only who opens a file to write to it has a handle in Python (fusetree.adapter.handles).
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class FileHandlers(TreeOperations):
             content = self._publish(inode, node)
             return FileInfo(table.open(inode, content=content, direct_io=True), True, False, noflush=True)
         self._publish(inode, node)
-        return self._page_info(table.open(inode, direct_io=not self.kernel_cache))
+        # What comes here is new or has just changed: pages of before are dropped, not waited for to be told.
+        uncached = not self.kernel_cache
+        return FileInfo(table.open(inode, direct_io=uncached), uncached, False, noflush=True)
 
     def _publish(self, inode: int, node: FileNode) -> bytes:
         """The content as it is now, which C gives to whoever opens or reads the file until it changes."""
@@ -67,10 +69,6 @@ class FileHandlers(TreeOperations):
             inode, attr.change, content, direct_io=not cached, snapshot=snapshot, keep_cache=cached
         )
         return content
-
-    def _page_info(self, fh: int) -> FileInfo:
-        cached = self.kernel_cache
-        return FileInfo(fh, direct_io=not cached, keep_cache=cached)
 
     def _open_for_writing(self, inode: int, node: FileNode, flags: int) -> FileInfo:
         if self.ro:
@@ -84,11 +82,9 @@ class FileHandlers(TreeOperations):
         elif flags & _WRITES == os.O_RDWR and node.policy is not _PAGE:
             # What a reader sees is pinned by OPEN, whatever comes later.
             handle.content = call(node.content)
-        if node.policy is _PAGE:
-            return self._page_info(
-                self.inode_table.open(inode, state=handle, direct_io=not self.kernel_cache)
-            )
-        return FileInfo(self.inode_table.open(inode, state=handle, direct_io=True), True, False)
+        cached = self.kernel_cache and node.policy is _PAGE
+        fh = self.inode_table.open(inode, state=handle, direct_io=not cached)
+        return FileInfo(fh, not cached, cached)
 
     def read(self, fh: int, off: int, size: int) -> bytes | memoryview:
         """Read what C could not: through a handle that writes too, or what was withdrawn since."""

@@ -48,8 +48,7 @@ class Handle:
 
     Arguments:
         node: The file.
-        append: Whether it was opened with O_APPEND. The kernel's idea of where the end is then does not
-            count.
+        append: Whether it was opened with O_APPEND. What the kernel takes for the end then does not count.
         truncated: Whether it was opened with O_TRUNC.
     """
 
@@ -86,9 +85,7 @@ class ValueHandle(Handle):
     __slots__ = ()
 
     def write(self, offset: int, data: bytes) -> int:
-        """Store the value; EINVAL when the node does not take it, or for another offset; EFBIG when it is too
-        long.
-        """
+        """Store the value; EINVAL if the node does not take it, or elsewhere, EFBIG if it is too long."""
         if offset and not self.append:
             raise _refused(errno.EINVAL)
         if len(data) > MAX_SINGLE_WRITE:
@@ -132,9 +129,7 @@ class DocumentHandle(Handle):
         return len(data)
 
     def flush(self) -> None:
-        """Parse and store the buffer if bytes were written since it was last parsed; EINVAL when it is no
-        such document.
-        """
+        """Parse and store the buffer if bytes were written since it was last parsed; EINVAL if it is bad."""
         with self._lock:
             if not self._unstored:
                 return
@@ -172,10 +167,9 @@ class LinesHandle(Handle):
     def __init__(self, node: FileNode, append: bool, truncated: bool) -> None:
         super().__init__(node, append, truncated)
         self._lock = threading.Lock()
-        self._rest = b""  # guarded by _lock; a line that has no end yet
-        self._refusal: tuple[bytes, OSError] | None = (
-            None  # guarded by _lock; a failed line that nobody was told of yet
-        )
+        # Guarded by _lock: a line that has no end yet, and a refused line that nobody was told of yet.
+        self._rest = b""
+        self._refusal: tuple[bytes, OSError] | None = None
 
     def write(self, offset: int, data: bytes) -> int:
         """Call for each line that is complete now.
@@ -190,16 +184,16 @@ class LinesHandle(Handle):
                 raise refusal[1]
             begin = 0
             while (newline := data.find(b"\n", begin)) >= 0:
-                line = self._rest + data[begin:newline] if self._rest else data[begin:newline]
-                self._rest = b""
+                end = newline + 1
+                line, self._rest = self._rest + data[begin:end], b""
                 try:
                     self._call(line)
                 except OSError as exc:
                     if begin == 0:
                         raise
-                    self._refusal = (data[begin : newline + 1], exc)
+                    self._refusal = (line, exc)
                     return begin
-                begin = newline + 1
+                begin = end
             if begin < len(data):
                 rest = self._rest + data[begin:]
                 if len(rest) > MAX_VALUE_SIZE:

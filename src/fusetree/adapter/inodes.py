@@ -1,9 +1,8 @@
 """Handlers of what is asked of an inode: attributes, link targets, access, limits, extended attributes.
 
 What may be changed through the mount: the size of a file that can be written to, and its times; the times of
-    a directory whose
-class lets names in. Mode and owner are the declaration's: changing them is refused with EROFS, unless nothing
-would change.
+a directory whose class lets names in. Mode and owner are the declaration's: changing them is refused with
+EROFS, unless the class says otherwise (fusetree.adapter.kinds) or nothing would change.
 """
 
 from __future__ import annotations
@@ -43,12 +42,11 @@ class InodeHandlers(TreeOperations):
         node = cast("Node", self.inode_table.node(inode))
         if self.ro:
             refuse(errno.EROFS)
-        if (
-            (fields.update_mode and attr.st_mode & 0o7777 != node.mode)
-            or (fields.update_uid and attr.st_uid != self.entries.owner(node))
-            or (fields.update_gid and attr.st_gid != self.entries.group(node))
-        ):
-            refuse(errno.EROFS)
+        mode = attr.st_mode & 0o7777 if fields.update_mode else None
+        uid = attr.st_uid if fields.update_uid else None
+        gid = attr.st_gid if fields.update_gid else None
+        if mode is not None or uid is not None or gid is not None:
+            self._change_permissions(node, mode, uid, gid)
         atime = attr.st_atime_ns if fields.update_atime else None
         mtime = attr.st_mtime_ns if fields.update_mtime else None
         if not self._changeable(node) and (fields.update_size or atime is not None or mtime is not None):
@@ -59,11 +57,33 @@ class InodeHandlers(TreeOperations):
             call(node.set_times, atime_ns=atime, mtime_ns=mtime)
         return self.entries.attributes(node)
 
+    def _change_permissions(self, node: Node, mode: int | None, uid: int | None, gid: int | None) -> None:
+        if mode == node.mode:
+            mode = None
+        if uid == self.entries.owner(node):
+            uid = None
+        if gid == self.entries.group(node):
+            gid = None
+        kind = self.kinds[type(node)]
+        owned = uid is not None or gid is not None
+        if (owned and kind.chown is None) or (mode is not None and kind.chmod is None):
+            refuse(errno.EROFS)
+        if owned and kind.chown is not None:
+            call(kind.chown, node, uid, gid)
+            if uid is not None and node.uid != uid:
+                call(setattr, node, "uid", uid)
+            if gid is not None and node.gid != gid:
+                call(setattr, node, "gid", gid)
+        if mode is not None and kind.chmod is not None:
+            call(kind.chmod, node, mode)
+            if node.mode != mode:
+                call(setattr, node, "mode", mode)
+
     def _changeable(self, node: Node) -> bool:
         file_type = node.file_type
         if file_type == S_IFREG:
             return cast("FileNode", node).writable
-        return file_type == S_IFDIR and self.kinds[cast("type", type(node))].takes_names
+        return file_type == S_IFDIR and self.kinds[type(node)].takes_names
 
     def _truncate(self, node: FileNode, size: int, fh: int | None) -> None:
         handle = None if fh is None else cast("Handle | None", self.inode_table.state(fh))

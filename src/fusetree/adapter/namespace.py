@@ -127,9 +127,10 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             where = f"{type(directory).__name__}.{method}"
             raise TypeError(f"{where}({name!r}, ...) must return {kind}, not {made!r}")
         if made.uid is None:
-            made.uid = ctx.uid
+            call(setattr, made, "uid", ctx.uid)
         if made.gid is None:
-            made.gid = self.entries.group(directory) if directory.mode & stat.S_ISGID else ctx.gid
+            inherited = directory.mode & stat.S_ISGID
+            call(setattr, made, "gid", self.entries.group(directory) if inherited else ctx.gid)
         self._put(directory, name, made)
         return made
 
