@@ -15,6 +15,7 @@ cdef class StatvfsData:
 
 cdef class SetattrFields:
     cdef int c_to_set
+
     @staticmethod
     cdef SetattrFields wrap(int to_set)
 

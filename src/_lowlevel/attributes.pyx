@@ -1,8 +1,8 @@
 # cython: language_level=3
 """What a handler says of an inode: EntryAttributes, StatvfsData, SetattrFields.
 
-Each object *is* the C struct that libfuse sends (``struct fuse_entry_param``, ``struct statvfs``), so replying copies
-nothing.  This file knows nothing of requests, sessions or nodes.
+Each object *is* the C struct that libfuse sends (``struct fuse_entry_param``, ``struct statvfs``), so
+replying copies nothing.  This file knows nothing of requests, sessions or nodes.
 """
 
 from libc.string cimport memset
@@ -42,12 +42,13 @@ cdef int set_ns(timespec *ts, object value) except -1:
 cdef class EntryAttributes:
     """Attributes of one inode, and how long the kernel may cache them.
 
-    A handler makes one, fills it and returns it.  ``st_ino`` is the inode number *and* the identity under which
-    the kernel knows the inode: it must be stable while the lookup count is above zero, and must not be 0, except as
-    the answer of ``lookup`` for a name that does not exist and may be cached as missing for ``entry_timeout`` seconds.
+    A handler makes one, fills it and returns it.  ``st_ino`` is the inode number *and* the identity under
+    which the kernel knows the inode: it must be stable while the lookup count is above zero, and must not be
+    0, except as the answer of ``lookup`` for a name that does not exist and may be cached as missing for
+    ``entry_timeout`` seconds.
 
-    Defaults: a regular file (``S_IFREG``, no permission bits), ``st_nlink`` 1, ``st_blksize`` 4096, both timeouts 300.0 s,
-    everything else 0.  ``st_blocks`` counts units of 512 bytes (stat(2)).
+    Defaults: a regular file (``S_IFREG``, no permission bits), ``st_nlink`` 1, ``st_blksize`` 4096, both
+    timeouts 300.0 s, everything else 0.  ``st_blocks`` counts units of 512 bytes (stat(2)).
     """
 
     def __cinit__(self, *args, **kwargs):
@@ -215,14 +216,15 @@ cdef class EntryAttributes:
 
     def __repr__(self) -> str:
         return (
-            f"<EntryAttributes ino={self.st_ino} mode=0o{self.st_mode:o} nlink={self.st_nlink} size={self.st_size} "
-            f"entry_timeout={self.entry_timeout} attr_timeout={self.attr_timeout}>"
+            f"<EntryAttributes ino={self.st_ino} mode=0o{self.st_mode:o} nlink={self.st_nlink} "
+            f"size={self.st_size} entry_timeout={self.entry_timeout} attr_timeout={self.attr_timeout}>"
         )
 
 
 ATTRIBUTE_NAMES = (
-    "st_ino", "generation", "entry_timeout", "attr_timeout", "st_mode", "st_nlink", "st_uid", "st_gid", "st_rdev",
-    "st_size", "st_blksize", "st_blocks", "st_atime_ns", "st_mtime_ns", "st_ctime_ns", "st_birthtime_ns",
+    "st_ino", "generation", "entry_timeout", "attr_timeout", "st_mode", "st_nlink", "st_uid", "st_gid",
+    "st_rdev", "st_size", "st_blksize", "st_blocks", "st_atime_ns", "st_mtime_ns", "st_ctime_ns",
+    "st_birthtime_ns",
 )
 
 
@@ -295,8 +297,9 @@ cdef class SetattrFields:
 cdef class StatvfsData:
     """What statfs(2) tells of the file system; all fields 0 unless set.
 
-    ``f_blocks``, ``f_bfree`` and ``f_bavail`` count units of ``f_frsize`` bytes (statvfs(3)); ``f_bsize`` is the preferred size
-    of reads and writes; ``f_files``, ``f_ffree``, ``f_favail`` count inodes; ``f_namemax`` is the longest name in bytes.
+    ``f_blocks``, ``f_bfree`` and ``f_bavail`` count units of ``f_frsize`` bytes (statvfs(3)); ``f_bsize`` is
+    the preferred size of reads and writes; ``f_files``, ``f_ffree``, ``f_favail`` count inodes; ``f_namemax``
+    is the longest name in bytes.
     """
 
     def __cinit__(self, *args, **kwargs):

@@ -46,7 +46,8 @@ cdef enum Opcode:
     OP_READDIRPLUS = 44
     OP_COUNT = 64
 
-# All pointers point into the receive buffer or the stack of libfuse: they are good until the thread that filled this
+# All pointers point into the receive buffer or the stack of libfuse: they are good until the thread that
+# filled this
 # struct receives again, and libfuse's stack is copied (fi, attr) because it ends with the callback.
 cdef struct Captured:
     int opcode

@@ -94,7 +94,8 @@ cdef void on_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcep
     capture(req, OP_OPENDIR, ino, fi)
 
 
-cdef void on_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, fuse_file_info *fi) noexcept nogil:
+cdef void on_readdir(
+        fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, fuse_file_info *fi) noexcept nogil:
     cdef SessionState *state = state_of(req)
     if state.table != NULL and answer_readdir(state.table, req, ino, size, off, fi, 0):
         return
@@ -103,7 +104,8 @@ cdef void on_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, fus
     c.off = off
 
 
-cdef void on_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, fuse_file_info *fi) noexcept nogil:
+cdef void on_readdirplus(
+        fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, fuse_file_info *fi) noexcept nogil:
     cdef SessionState *state = state_of(req)
     if state.table != NULL and answer_readdir(state.table, req, ino, size, off, fi, 1):
         return

@@ -1,5 +1,6 @@
 # cython: language_level=3
-"""Callbacks of the requests on an inode or on the whole file system: attributes, link target, xattrs, access, forget, INIT."""
+"""Callbacks of the requests on an inode or on the whole file system: attributes, link target, xattrs, access,
+forget, INIT."""
 
 from libc.stdint cimport uint64_t
 
@@ -60,7 +61,8 @@ cdef inline SessionState *state_of(fuse_req_t req) noexcept nogil:
 
 
 cdef void on_init(void *userdata, fuse_conn_info *conn) noexcept nogil:
-    # Capabilities go one by one: a bit that the kernel does not offer must not be wanted (libfuse then fails the INIT).
+    # Capabilities go one by one: a bit that the kernel does not offer must not be wanted (libfuse then fails
+    # the INIT).
     cdef SessionState *state = <SessionState *>userdata
     cdef int bit
     for bit in range(64):
@@ -118,7 +120,8 @@ cdef void on_getattr(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcep
     capture(req, OP_GETATTR, ino)
 
 
-cdef void on_setattr(fuse_req_t req, fuse_ino_t ino, c_stat *attr, int to_set, fuse_file_info *fi) noexcept nogil:
+cdef void on_setattr(
+        fuse_req_t req, fuse_ino_t ino, c_stat *attr, int to_set, fuse_file_info *fi) noexcept nogil:
     cdef Captured *c = capture(req, OP_SETATTR, ino)
     c.attr = attr[0]
     c.number = to_set

@@ -37,7 +37,8 @@ cdef void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name) noexcep
     capture(req, OP_LOOKUP, parent, name)
 
 
-cdef void on_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev) noexcept nogil:
+cdef void on_mknod(
+        fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev) noexcept nogil:
     cdef Captured *c = capture(req, OP_MKNOD, parent, name)
     c.number = mode
     c.rdev = rdev
@@ -55,12 +56,14 @@ cdef void on_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name) noexcept
     capture(req, OP_RMDIR, parent, name)
 
 
-cdef void on_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name) noexcept nogil:
+cdef void on_symlink(
+        fuse_req_t req, const char *link, fuse_ino_t parent, const char *name) noexcept nogil:
     capture(req, OP_SYMLINK, parent, name).other_name = link
 
 
-cdef void on_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname,
-                    unsigned int flags) noexcept nogil:
+cdef void on_rename(
+        fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname,
+        unsigned int flags) noexcept nogil:
     cdef Captured *c = capture(req, OP_RENAME, parent, name)
     c.other_ino = newparent
     c.other_name = newname

@@ -31,24 +31,27 @@ cdef class ReaddirToken:
         raise TypeError("a ReaddirToken belongs to one request and can not be pickled or copied")
 
 
-def readdir_reply(ReaddirToken token not None, bytes name not None, EntryAttributes attr not None, next_id) -> bool:
+def readdir_reply(
+        ReaddirToken token not None, bytes name not None, EntryAttributes attr not None, next_id) -> bool:
     """Add one directory entry to the reply of a ``readdir`` request.
 
     :param token: the token that the ``readdir`` handler was called with.
     :param name: name of the entry.
     :param attr: its attributes; ``st_ino`` must not be 0.
     :param next_id: what the handler shall get as ``start_id`` to go on behind this entry; above 0.
-    :returns: True when the entry was stored: the handler must then raise the lookup count of ``attr.st_ino`` by one, except for
-        ``.`` and ``..``.  False when the reply is full: do not raise it, and return.
+    :returns: True when the entry was stored: the handler must then raise the lookup count of ``attr.st_ino``
+        by one, except for ``.`` and ``..``.  False when the reply is full: do not raise it, and return.
     :raises ValueError: the token's request was answered already.
 
-    The lookup count **rises** with READDIRPLUS, which is what a session asks for (Documentation/filesystems/fuse: READDIRPLUS).
+    The lookup count **rises** with READDIRPLUS, which is what a session asks for
+    (Documentation/filesystems/fuse: READDIRPLUS).
     """
     cdef off_t offset = next_id
     cdef size_t room = token.c_size - token.c_used
     cdef size_t needed
     if token.c_req == NULL:
-        raise ValueError("this readdir request was answered already: call readdir_reply only inside the readdir handler")
+        raise ValueError(
+            "this readdir request was answered already: call readdir_reply only inside the readdir handler")
     if token.c_plus:
         needed = fuse_add_direntry_plus(
             token.c_req, token.c_buffer + token.c_used, room, name, &attr.c_entry, offset)

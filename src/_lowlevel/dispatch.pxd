@@ -16,4 +16,4 @@ cdef class Dispatcher:
     cpdef int fail(self, Request request, BaseException exc) except -1
     cdef object run(self, Request request, object handler)
     cdef int reply(self, Request request, object result) except -1
-    cdef int undo_lookup(self, unsigned long long ino) except -1
+    cdef int undo_lookup(self, Request r, unsigned long long ino) except -1

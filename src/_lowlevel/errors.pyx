@@ -1,5 +1,6 @@
 # cython: language_level=3
-"""The one place where a C result becomes an exception, and an exception the number that goes to the kernel."""
+"""The one place where a C result becomes an exception, and an exception the number that goes to the
+kernel."""
 
 from fusetree.errors import errno_of as _errno_of
 

@@ -26,5 +26,6 @@ def features() -> dict[str, str]:
     ``custom_io``: a session on a descriptor instead of a mount (:class:`fusetree.testing.Client` needs it).
     """
     return {
-        "custom_io": "yes" if FT_HAVE_CUSTOM_IO else f"no: compiled against libfuse {FUSE_VERSION}, needs 3.14",
+        "custom_io": (
+            "yes" if FT_HAVE_CUSTOM_IO else f"no: compiled against libfuse {FUSE_VERSION}, needs 3.14"),
     }

@@ -1,5 +1,6 @@
 # cython: language_level=3
-"""FileInfo: what open and create tell the kernel of an open file (the settable half of ``struct fuse_file_info``)."""
+"""FileInfo: what open and create tell the kernel of an open file (the settable half of ``struct
+fuse_file_info``)."""
 
 
 from fusetree._lowlevel.libfuse.common cimport ft_noflush, fuse_file_info
@@ -9,14 +10,17 @@ cdef class FileInfo:
     """How the kernel shall treat a file that a handler just opened.
 
     :param fh: file handle, an unsigned 64-bit number that comes back with every request on this open file.
-    :param direct_io: bypass the page cache: every read(2) and write(2) becomes a request, sizes are not trusted.
+    :param direct_io: bypass the page cache: every read(2) and write(2) becomes a request, sizes are not
+        trusted.
     :param keep_cache: keep what the page cache already holds of this inode.
     :param nonseekable: lseek(2) fails with ESPIPE.
     :param cache_readdir: (opendir) the kernel may cache the listing.
     :param noflush: no FLUSH request at close(2).
     """
 
-    def __init__(self, fh=0, direct_io=False, keep_cache=True, nonseekable=False, *, cache_readdir=False, noflush=False):
+    def __init__(
+            self, fh=0, direct_io=False, keep_cache=True, nonseekable=False, *, cache_readdir=False,
+            noflush=False):
         self.fh = fh
         self.direct_io = direct_io
         self.keep_cache = keep_cache

@@ -1,8 +1,9 @@
 # cython: language_level=3
 """libfuse's own log lines, into ``logging`` and into the text of the error that they explain.
 
-libfuse writes the reason of a failed mount to its log only.  The hook is one per process (``fuse_set_log_func``), so it is set when this module is
-imported; lines are also kept for the thread that collects them (see :func:`collect`), because a mount runs in one thread.
+libfuse writes the reason of a failed mount to its log only.  The hook is one per process
+(``fuse_set_log_func``), so it is set when this module is imported; lines are also kept for the thread that
+collects them (see :func:`collect`), because a mount runs in one thread.
 """
 
 import logging
@@ -14,8 +15,8 @@ _collecting = threading.local()
 
 # fuse_log.h counts as syslog(3) does.
 _LEVELS = (
-    logging.CRITICAL, logging.CRITICAL, logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.INFO,
-    logging.DEBUG,
+    logging.CRITICAL, logging.CRITICAL, logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO,
+    logging.INFO, logging.DEBUG,
 )
 
 cdef extern from *:

@@ -3,8 +3,9 @@
 
 Rule 1: ``take()`` hands libfuse's handle out exactly once; whoever got it must answer.
 Rule 2: a request that is dropped without an answer is answered with EIO, so no client waits for ever.
-Rule 3: a request holds its session, so libfuse's session outlives every request.  Once the session is closed, a late answer
-        is swallowed (``fuse_reply_none`` frees the request without writing to a descriptor that may be somebody else's by now).
+Rule 3: a request holds its session, so libfuse's session outlives every request.  Once the session is closed,
+    a late answer is swallowed (``fuse_reply_none`` frees the request without writing to a descriptor that may
+    be somebody else's by now).
 """
 
 cimport cython
@@ -15,7 +16,6 @@ from fusetree._lowlevel.attributes cimport attributes_to_set
 from fusetree._lowlevel.capture cimport (
     OP_ACCESS,
     OP_BATCH_FORGET,
-    OP_COUNT,
     OP_CREATE,
     OP_FLUSH,
     OP_FORGET,
@@ -28,7 +28,6 @@ from fusetree._lowlevel.capture cimport (
     OP_LOOKUP,
     OP_MKDIR,
     OP_MKNOD,
-    OP_NONE,
     OP_OPEN,
     OP_OPENDIR,
     OP_READ,
@@ -51,7 +50,6 @@ from fusetree._lowlevel.capture cimport (
 )
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_ctx,
-    fuse_ino_t,
     fuse_reply_err,
     fuse_reply_none,
     fuse_req_ctx,
@@ -69,9 +67,11 @@ cdef extern from *:
     fuse_req_t ft_take(fuse_req_t *slot) nogil
 
 OPCODE_NAMES = {
-    OP_LOOKUP: "lookup", OP_FORGET: "forget", OP_GETATTR: "getattr", OP_SETATTR: "setattr", OP_READLINK: "readlink",
+    OP_LOOKUP: "lookup", OP_FORGET: "forget", OP_GETATTR: "getattr", OP_SETATTR: "setattr",
+    OP_READLINK: "readlink",
     OP_SYMLINK: "symlink", OP_MKNOD: "mknod", OP_MKDIR: "mkdir", OP_UNLINK: "unlink", OP_RMDIR: "rmdir",
-    OP_RENAME: "rename", OP_LINK: "link", OP_OPEN: "open", OP_READ: "read", OP_WRITE: "write", OP_STATFS: "statfs",
+    OP_RENAME: "rename", OP_LINK: "link", OP_OPEN: "open", OP_READ: "read", OP_WRITE: "write",
+    OP_STATFS: "statfs",
     OP_RELEASE: "release", OP_FSYNC: "fsync", OP_SETXATTR: "setxattr", OP_GETXATTR: "getxattr",
     OP_LISTXATTR: "listxattr", OP_REMOVEXATTR: "removexattr", OP_FLUSH: "flush", OP_OPENDIR: "opendir",
     OP_READDIR: "readdir", OP_READDIRPLUS: "readdir", OP_RELEASEDIR: "releasedir", OP_FSYNCDIR: "fsyncdir",
@@ -96,8 +96,8 @@ cdef class RequestContext:
 cdef inline bint holds_directory(int opcode) noexcept nogil:
     # The client holds the lock of the directory while the kernel waits for these.
     return (
-        opcode == OP_LOOKUP or opcode == OP_CREATE or opcode == OP_MKNOD or opcode == OP_MKDIR or opcode == OP_UNLINK
-        or opcode == OP_RMDIR or opcode == OP_SYMLINK or opcode == OP_RENAME or opcode == OP_READDIR
+        opcode == OP_LOOKUP or opcode == OP_CREATE or opcode == OP_MKNOD or opcode == OP_MKDIR
+        or opcode == OP_UNLINK or opcode == OP_RMDIR or opcode == OP_SYMLINK or opcode == OP_RENAME or opcode == OP_READDIR
         or opcode == OP_READDIRPLUS
     )
 
@@ -108,7 +108,8 @@ cdef inline bint holds_directory(int opcode) noexcept nogil:
 cdef class Request:
     """A request that waits for its answer; made by the session only.
 
-    What may be asked of it are its arguments; it is answered through a :class:`~fusetree._lowlevel.dispatch.Dispatcher`.
+    What may be asked of it are its arguments; it is answered through a
+    :class:`~fusetree._lowlevel.dispatch.Dispatcher`.
     """
 
     @staticmethod
@@ -227,4 +228,6 @@ cdef class Request:
         return req != NULL and fuse_req_interrupted(req) != 0
 
     def __repr__(self) -> str:
-        return f"<Request {self.operation} inode={self.c_ino} name={self.name_bytes!r} replied={self.replied}>"
+        return (
+            f"<Request {self.operation} inode={self.c_ino} name={self.name_bytes!r} replied={self.replied}>"
+        )

@@ -1,18 +1,21 @@
 # cython: language_level=3
 """Who reads the device: the rotation of worker threads over one connection.
 
-One thread at a time reads.  It also runs the handler of what it read: no hand-over, no wake-up, warm caches.  Meanwhile nobody reads,
-which is right as long as handlers are quick.  A spare thread, the *watch*, looks every millisecond while there is traffic; when it finds the same
-handler still running, it becomes the reader itself.  So answers from C, forgets and interrupts never wait for a blocked handler.
+One thread at a time reads.  It also runs the handler of what it read: no hand-over, no wake-up, warm caches.
+Meanwhile nobody reads, which is right as long as handlers are quick.  A spare thread, the *watch*, looks
+every millisecond while there is traffic; when it finds the same handler still running, it becomes the reader
+itself.  So answers from C, forgets and interrupts never wait for a blocked handler.
 
 Invariants (all fields below ``lock``):
   (1) at most one thread has the role READER; ``reading`` says whether there is one;
-  (2) at most ``workers`` handlers run; a request read beyond that waits in ``pending`` and is taken first by whoever gets free;
+  (2) at most ``workers`` handlers run; a request read beyond that waits in ``pending`` and is taken first by
+      whoever gets free;
   (3) at most one parked thread is the watch; the others wait on ``parked``;
-  (4) who holds ``lock`` waits for nothing and touches no Python object: an allocation may run the garbage collector, which may
-      let go of the GIL, which the next one waiting for ``lock`` may hold.
+  (4) who holds ``lock`` waits for nothing and touches no Python object: an allocation may run the garbage
+      collector, which may let go of the GIL, which the next one waiting for ``lock`` may hold.
 
-A thread that finds a reader in place when its handler is done parks: with one reader the kernel wakes one thread per request.
+A thread that finds a reader in place when its handler is done parks: with one reader the kernel wakes one
+thread per request.
 """
 
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
@@ -64,7 +67,8 @@ cdef class Rotation:
     cdef Connection connection
     cdef Dispatcher dispatcher
     cdef object need_thread
-    cdef PyObject *pending             # first of the requests that wait for a worker, linked by Request.c_next; owned
+    # first of the requests that wait for a worker, linked by Request.c_next; owned
+    cdef PyObject *pending
     cdef PyObject *pending_last
     cdef pthread_mutex_t lock
     cdef pthread_cond_t watching       # the watch waits here
@@ -88,7 +92,8 @@ cdef class Rotation:
         pthread_cond_init(&self.parked, &attr)
         pthread_condattr_destroy(&attr)
 
-    def __init__(self, Connection connection not None, Dispatcher dispatcher not None, workers: int, need_thread):
+    def __init__(
+            self, Connection connection not None, Dispatcher dispatcher not None, workers: int, need_thread):
         if workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers}")
         self.connection = connection
@@ -111,7 +116,8 @@ cdef class Rotation:
     def stop(self) -> None:
         """Make every thread return from :meth:`work`, once; the reader also needs ``connection.exit()``.
 
-        The reader is interrupted; because that is lost on a thread that is just about to read, call it again until the threads have ended.
+        The reader is interrupted; because that is lost on a thread that is just about to read, call it again
+        until the threads have ended.
         """
         cdef int reader = 0
         pthread_mutex_lock(&self.lock)
@@ -154,7 +160,8 @@ cdef class Rotation:
                     break               # somebody else reads: stand by
 
     cdef bint begin(self, Request request):
-        """Leave the reader's role to run a handler; False when all workers are busy and *request* was put into pending."""
+        """Leave the reader's role to run a handler; False when all workers are busy and *request* was put
+        into pending."""
         cdef bint mine = False
         Py_INCREF(request)                   # for pending; given back below when it does not go there
         pthread_mutex_lock(&self.lock)

@@ -1,7 +1,7 @@
 """The low-level API: a file system as handlers of the kernel's requests.
 
-Define a subclass of :class:`Operations`, and serve it with a :class:`Session`.  The names and signatures are those that users of
-pyfuse3 and llfuse know, without ``async``.
+Define a subclass of :class:`Operations`, and serve it with a :class:`Session`.  The names and signatures are
+those that users of pyfuse3 and llfuse know, without ``async``.
 """
 
 import errno

@@ -1,7 +1,8 @@
 """What happens to an exception of a handler that is not an OSError: a bug in the file system, never lost.
 
-The caller of the system call gets EIO, once.  The traceback goes to the log of ``fusetree`` with the operation and the path, and the mount goes
-on.  A strict session stops instead, and raises the exception out of ``run``, ``wait`` or ``close``.
+The caller of the system call gets EIO, once.  The traceback goes to the log of ``fusetree`` with the
+operation and the path, and the mount goes on.  A strict session stops instead, and raises the exception out
+of ``run``, ``wait`` or ``close``.
 """
 
 from __future__ import annotations
@@ -75,8 +76,9 @@ class Failures:
         return text if name is None else f"{text}, name {name!r}"
 
     def raise_kept(self) -> None:
-        """Raise what a strict session kept: the exception itself when it is one, else a group of them (on Python 3.10, which has
-        no groups, the first one, with the others logged already)."""
+        """Raise what a strict session kept: the exception itself when it is one, else a group of them (on
+        Python 3.10, which has no groups, the first one, with the others logged already).
+        """
         with self._lock:
             kept, self._kept = self._kept, []
         if not kept:

@@ -1,9 +1,11 @@
 """The handlers that a file system may define, one for each request of the kernel.
 
-Rule 1: a handler that a subclass does not define is not registered: the kernel learns that once and does not ask again.
+Rule 1: a handler that a subclass does not define is not registered: the kernel learns that once and does not
+    ask again.
 Rule 2: handlers may be called from several threads at once.
-Rule 3: a handler raises ``OSError`` to answer with its errno (the class alone is enough: ``FileNotFoundError()`` is ENOENT);
-        anything else is a bug: EIO is answered, the traceback is logged, the mount goes on.
+Rule 3: a handler raises ``OSError`` to answer with its errno (the class alone is enough:
+    ``FileNotFoundError()`` is ENOENT); anything else is a bug: EIO is answered, the traceback is logged, the
+    mount goes on.
 """
 
 from __future__ import annotations
@@ -30,11 +32,13 @@ ENOSYS = 38
 class Operations:
     """Base class of a low-level file system; override the handlers that it has.
 
-    Inodes are named by the number that a handler gives out in ``EntryAttributes.st_ino``; the root is ``ROOT_INODE`` (1) and needs no
-    lookup.  The *lookup count* of an inode says how many references the kernel holds: each successful answer of ``lookup``, ``create``, ``mknod``,
-    ``mkdir``, ``symlink``, ``link`` and each entry that ``readdir_reply`` took raises it by one, ``forget`` lowers it.  While it is above
-    zero the inode number must stay valid, even when no name leads to it any more.  A count that an answer raised but that did not reach the kernel
-    is taken back by a call of ``forget``, an open file that did not by a call of ``release``.
+    Inodes are named by the number that a handler gives out in ``EntryAttributes.st_ino``; the root is
+    ``ROOT_INODE`` (1) and needs no lookup.  The *lookup count* of an inode says how many references the
+    kernel holds: each successful answer of ``lookup``, ``create``, ``mknod``, ``mkdir``, ``symlink``,
+    ``link`` and each entry that ``readdir_reply`` took raises it by one, ``forget`` lowers it.  While it is
+    above zero the inode number must stay valid, even when no name leads to it any more.  A count that an
+    answer raised but that did not reach the kernel is taken back by a call of ``forget``, an open file that
+    did not by a call of ``release``.
 
     Names, link targets and xattr names are ``bytes``; sizes and offsets count bytes; *ctx* tells who asks.
     """
@@ -74,13 +78,15 @@ class Operations:
     def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> EntryAttributes:
         """Attributes of the entry *name* in directory *parent_inode*.
 
-        ENOENT when there is none; or attributes with ``st_ino`` 0, which the kernel caches as "no such name" for ``entry_timeout``
-        seconds.  **Raises the lookup count** of the returned inode by one.
+        ENOENT when there is none; or attributes with ``st_ino`` 0, which the kernel caches as "no such name"
+        for ``entry_timeout`` seconds.  **Raises the lookup count** of the returned inode by one.
         """
         raise FUSEError(ENOSYS)
 
     def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
-        """Lower lookup counts: *inode_list* has pairs (inode, by how much).  Nobody waits for an answer; it must not raise."""
+        """Lower lookup counts: *inode_list* has pairs (inode, by how much).  Nobody waits for an answer; it
+        must not raise.
+        """
 
     def mknod(
         self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: RequestContext
@@ -99,11 +105,15 @@ class Operations:
         raise FUSEError(ENOSYS)
 
     def unlink(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
-        """Remove a name that is not a directory's.  The inode lives on while its lookup count is above zero."""
+        """Remove a name that is not a directory's.  The inode lives on while its lookup count is above
+        zero.
+        """
         raise FUSEError(ENOSYS)
 
     def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
-        """Remove an empty directory (else ENOTEMPTY).  The inode lives on while its lookup count is above zero."""
+        """Remove an empty directory (else ENOTEMPTY).  The inode lives on while its lookup count is above
+        zero.
+        """
         raise FUSEError(ENOSYS)
 
     def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext) -> EntryAttributes:
@@ -119,8 +129,9 @@ class Operations:
         flags: int,
         ctx: RequestContext,
     ) -> None:
-        """Move a name.  What *name_new* led to before loses that name, unless *flags* says otherwise: RENAME_NOREPLACE
-        (EEXIST then) or RENAME_EXCHANGE (rename(2))."""
+        """Move a name.  What *name_new* led to before loses that name, unless *flags* says otherwise:
+        RENAME_NOREPLACE (EEXIST then) or RENAME_EXCHANGE (rename(2)).
+        """
         raise FUSEError(ENOSYS)
 
     def link(
@@ -132,7 +143,9 @@ class Operations:
     def create(
         self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: RequestContext
     ) -> tuple[FileInfo, EntryAttributes]:
-        """Make a regular file and open it with *flags* (open(2)).  **Raises the lookup count** of the new inode by one."""
+        """Make a regular file and open it with *flags* (open(2)).  **Raises the lookup count** of the new
+        inode by one.
+        """
         raise FUSEError(ENOSYS)
 
     # Inodes
@@ -151,7 +164,8 @@ class Operations:
     ) -> EntryAttributes:
         """Change the attributes that *fields* names to their values in *attr* ("now" is resolved already).
 
-        *fh* is the file handle when the system call had one (ftruncate(2)), else None.  Returns all attributes, after the change.
+        *fh* is the file handle when the system call had one (ftruncate(2)), else None.  Returns all
+        attributes, after the change.
         """
         raise FUSEError(ENOSYS)
 
@@ -168,7 +182,9 @@ class Operations:
         raise FUSEError(ENOSYS)
 
     def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> None:
-        """Set an extended attribute.  XATTR_CREATE and XATTR_REPLACE are settled before, by a call of ``getxattr``."""
+        """Set an extended attribute.  XATTR_CREATE and XATTR_REPLACE are settled before, by a call of
+        ``getxattr``.
+        """
         raise FUSEError(ENOSYS)
 
     def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
@@ -186,22 +202,29 @@ class Operations:
     # Open files
 
     def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
-        """Open *inode*; *flags* as in open(2), without O_CREAT, O_EXCL, O_NOCTTY and (unless ``atomic_o_trunc``) O_TRUNC.
+        """Open *inode*; *flags* as in open(2), without O_CREAT, O_EXCL, O_NOCTTY and (unless
+        ``atomic_o_trunc``) O_TRUNC.
 
         ``FileInfo.fh`` comes back with every request on this open file.
         """
         raise FUSEError(ENOSYS)
 
     def read(self, fh: int, off: int, size: int) -> bytes | bytearray | memoryview:
-        """*size* bytes at offset *off*; fewer only at the end of the file.  Any contiguous buffer will do, it is not copied."""
+        """*size* bytes at offset *off*; fewer only at the end of the file.  Any contiguous buffer will do, it
+        is not copied.
+        """
         raise FUSEError(ENOSYS)
 
     def write(self, fh: int, off: int, buf: bytes) -> int:
-        """Write *buf* at offset *off*; returns how many bytes were written, which must be all but with direct_io."""
+        """Write *buf* at offset *off*; returns how many bytes were written, which must be all but with
+        direct_io.
+        """
         raise FUSEError(ENOSYS)
 
     def flush(self, fh: int) -> None:
-        """A descriptor of this open file was closed; errors reach close(2).  Called once for each duplicate."""
+        """A descriptor of this open file was closed; errors reach close(2).  Called once for each
+        duplicate.
+        """
         raise FUSEError(ENOSYS)
 
     def release(self, fh: int) -> None:
@@ -219,11 +242,11 @@ class Operations:
         raise FUSEError(ENOSYS)
 
     def readdir(self, fh: int, start_id: int, token: ReaddirToken) -> None:
-        """List from behind the entry whose ``next_id`` was *start_id* (0: from the start), by calls of ``readdir_reply(token, ...)``
-        until that returns False or there is no more.
+        """List from behind the entry whose ``next_id`` was *start_id* (0: from the start), by calls of
+        ``readdir_reply(token, ...)`` until that returns False or there is no more.
 
-        Each entry that was taken **raises the lookup count** of its inode by one, except "." and "..".  Entries that come or go meanwhile must not make
-        others be skipped or appear twice.
+        Each entry that was taken **raises the lookup count** of its inode by one, except "." and "..".
+        Entries that come or go meanwhile must not make others be skipped or appear twice.
         """
         raise FUSEError(ENOSYS)
 
@@ -238,9 +261,9 @@ class Operations:
 
 #: Names of all handlers that answer a request.
 HANDLERS: tuple[str, ...] = (
-    "lookup", "forget", "getattr", "setattr", "readlink", "mknod", "mkdir", "unlink", "rmdir", "symlink", "rename", "link",
-    "create", "open", "read", "write", "flush", "release", "fsync", "opendir", "readdir", "releasedir", "fsyncdir", "statfs", "access",
-    "setxattr", "getxattr", "listxattr", "removexattr",
+    "lookup", "forget", "getattr", "setattr", "readlink", "mknod", "mkdir", "unlink", "rmdir", "symlink",
+    "rename", "link", "create", "open", "read", "write", "flush", "release", "fsync", "opendir", "readdir",
+    "releasedir", "fsyncdir", "statfs", "access", "setxattr", "getxattr", "listxattr", "removexattr",
 )  # fmt: skip
 
 

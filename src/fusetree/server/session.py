@@ -7,8 +7,10 @@
         unmounted from outside, stop()  --> ended: wait() returns
           close()  --> unmounted, closed
 
-Rule 1: whatever happens, close() unmounts; it is called at the end of the ``with`` block, and at interpreter exit for what is left.
-Rule 2: after a fork the child lets go of the device and never unmounts (a child that held it would keep clients of a dead server waiting).
+Rule 1: whatever happens, close() unmounts; it is called at the end of the ``with`` block, and at interpreter
+    exit for what is left.
+Rule 2: after a fork the child lets go of the device and never unmounts (a child that held it would keep
+    clients of a dead server waiting).
 """
 
 from __future__ import annotations
@@ -47,14 +49,17 @@ _sessions: weakref.WeakSet[Session] = weakref.WeakSet()  # for fork and interpre
 class Session:
     """Serves *operations* at *mountpoint*, or on the socket *fd*.
 
-    The file system is mounted when this returns; :meth:`run` or :meth:`start` serves it, and :meth:`close`, or the end of the ``with`` block, unmounts.
+    The file system is mounted when this returns; :meth:`run` or :meth:`start` serves it, and :meth:`close`,
+    or the end of the ``with`` block, unmounts.
 
     :param operations: the file system.
     :param mountpoint: an existing directory; made absolute.
-    :param options: mount options as for ``mount -o``: "ro", "fsname=x", "allow_other", "default_permissions", ...
-    :param fd: a connected stream socket to speak the FUSE protocol on, instead of a mount: each message is a frame whose first four bytes are its
-        length.  It stays the caller's, the session keeps a duplicate.
-    :param strict: an exception of a handler that is not an OSError ends the session and is raised by :meth:`run`, :meth:`wait` and :meth:`close`.
+    :param options: mount options as for ``mount -o``: "ro", "fsname=x", "allow_other", "default_permissions",
+        ...
+    :param fd: a connected stream socket to speak the FUSE protocol on, instead of a mount: each message is a
+        frame whose first four bytes are its length.  It stays the caller's, the session keeps a duplicate.
+    :param strict: an exception of a handler that is not an OSError ends the session and is raised by
+        :meth:`run`, :meth:`wait` and :meth:`close`.
     :raises MountError: the mount failed; the message has libfuse's own words.
     """
 
@@ -85,7 +90,10 @@ class Session:
         self._failures = Failures(operations.describe, strict=strict, stop=self._stop_from_handler)
         self._dispatcher = Dispatcher(handlers, self._failures)
         self._connection = Connection(
-            set(handlers), option_list, operations.inode_table, {name for name, on in capabilities.items() if on}
+            set(handlers),
+            option_list,
+            operations.inode_table,
+            {name for name, on in capabilities.items() if on},
         )
         self._lock = threading.Lock()
         self._pool: ThreadPool | None = None  # guarded by _lock
@@ -94,7 +102,8 @@ class Session:
         self._closing = False  # guarded by _lock
         self._mount_id: int | None = None
         if self.mountpoint is not None:
-            # Resolved before it is mounted: a stat of the mountpoint after that would be a request that nobody answers yet.
+            # Resolved before it is mounted: a stat of the mountpoint after that would be a request that
+            # nobody answers yet.
             resolved = os.path.realpath(self.mountpoint)
             self._connection.mount(self.mountpoint)
             seen = mountinfo.topmost(resolved)
@@ -167,7 +176,8 @@ class Session:
         self.stop()
 
     def close(self) -> None:
-        """Stop, unmount, and end the session.  Idempotent.  Handlers that still run get a few seconds to finish.
+        """Stop, unmount, and end the session.  Idempotent.  Handlers that still run get a few seconds to
+        finish.
 
         :raises BaseException: what a strict session kept.
         """
@@ -196,7 +206,9 @@ class Session:
         self._failures.raise_kept()
 
     def _all_ended(self) -> None:
-        """The last worker ended.  The kernel gives the number of a mount that is gone to the next one, so look now."""
+        """The last worker ended.  The kernel gives the number of a mount that is gone to the next one, so
+        look now.
+        """
         if not self._still_mounted():
             self._mount_id = None
         self._ended.set()
@@ -213,7 +225,9 @@ class Session:
             frame = frames.get(thread.ident or 0)
             stack = "".join(traceback.format_stack(frame)) if frame is not None else "(no stack)"
             logger.warning(
-                "closing although a handler still runs in %s; its answer will be dropped\n%s", thread.name, stack
+                "closing although a handler still runs in %s; its answer will be dropped\n%s",
+                thread.name,
+                stack,
             )
 
     def _forked(self) -> None:
@@ -244,7 +258,8 @@ class Session:
         self._connection.invalidate_inode(inode, attr_only)
 
     def invalidate_entry(self, parent_inode: int, name: bytes) -> None:
-        """Make the kernel forget what *name* in directory *parent_inode* leads to, also that it leads nowhere.
+        """Make the kernel forget what *name* in directory *parent_inode* leads to, also that it leads
+        nowhere.
 
         It waits for the directory's lock, so never call it from a handler of a request on that directory.
 

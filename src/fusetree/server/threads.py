@@ -1,7 +1,8 @@
 """The backend that runs handlers in threads: the thread that read a request handles it.
 
-Which thread reads is :class:`fusetree._lowlevel.rotation.Rotation`'s business; this file starts the threads, and no more of them than are of use.
-They are daemon threads: one that is stuck in a handler does not keep the interpreter from ending.
+Which thread reads is :class:`fusetree._lowlevel.rotation.Rotation`'s business; this file starts the threads,
+and no more of them than are of use. They are daemon threads: one that is stuck in a handler does not keep the
+interpreter from ending.
 """
 
 from __future__ import annotations
@@ -28,8 +29,16 @@ STOP_INTERVAL = 0.02
 
 
 def start_thread(name: str, target: Callable[[], object]) -> threading.Thread:
-    """A daemon thread that gets no signals of the program, they are the main thread's: only faults and the reader's wake-up."""
-    blocked = signal.valid_signals() - {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGABRT, wake_signal()}
+    """A daemon thread that gets no signals of the program, they are the main thread's: only faults and the
+    reader's wake-up.
+    """
+    blocked = signal.valid_signals() - {
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGABRT,
+        wake_signal(),
+    }
 
     def body() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
@@ -43,7 +52,8 @@ def start_thread(name: str, target: Callable[[], object]) -> threading.Thread:
 class ThreadPool:
     """The threads of one session.
 
-    :param workers: how many handlers may run at once, at least 1; there is one thread more, so that one can always read.
+    :param workers: how many handlers may run at once, at least 1; there is one thread more, so that one can
+        always read.
     :param ended: called by the last thread that ends.
     """
 
@@ -65,7 +75,9 @@ class ThreadPool:
 
     @property
     def takeovers(self) -> int:
-        """How often another thread became the reader because a handler took longer than about a millisecond."""
+        """How often another thread became the reader because a handler took longer than about a
+        millisecond.
+        """
         return int(self._rotation.takeovers)
 
     def _need_thread(self) -> None:

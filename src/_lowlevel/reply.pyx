@@ -1,0 +1,231 @@
+# cython: language_level=3
+"""What a handler returned, as the one reply to its request: the ``fuse_reply_*`` family.
+
+Each function checks the type of the result first (TypeError or ValueError that names the handler; the request
+is then still open), then answers, and returns what libfuse said: 0, or a negative errno when nobody got the
+answer.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.errno cimport ENOENT, ERANGE
+from libc.string cimport memset
+
+from fusetree._lowlevel.answers cimport reply_attr_coherent, reply_create_coherent, reply_entry_coherent
+from fusetree._lowlevel.attributes cimport EntryAttributes, StatvfsData
+from fusetree._lowlevel.capture cimport OP_LINK
+from fusetree._lowlevel.dirents cimport ReaddirToken
+from fusetree._lowlevel.fileinfo cimport FileInfo
+from fusetree._lowlevel.inodes cimport NodeAttributes
+from fusetree._lowlevel.libfuse.common cimport fuse_file_info
+from fusetree._lowlevel.libfuse.lowlevel cimport (
+    fuse_reply_attr,
+    fuse_reply_buf,
+    fuse_reply_create,
+    fuse_reply_entry,
+    fuse_reply_err,
+    fuse_reply_open,
+    fuse_reply_readlink,
+    fuse_reply_statfs,
+    fuse_reply_write,
+    fuse_reply_xattr,
+    fuse_req_t,
+)
+from fusetree._lowlevel.request cimport Request
+
+
+cdef TypeError wrong_type(Request request, object wanted, object result):
+    return TypeError(f"handler {request.operation!r} must return {wanted}, not {type(result).__name__}")
+
+
+cdef int reply_data(Request r, object result) except? -1:
+    """Data of a read, straight from the handler's buffer: the kernel makes the only copy."""
+    cdef fuse_req_t req
+    cdef Py_buffer view
+    cdef Py_ssize_t size
+    cdef const char *data
+    if type(result) is bytes:
+        size = PyBytes_GET_SIZE(result)
+        if size > <Py_ssize_t>r.c_size:
+            raise ValueError(f"handler 'read' was asked for {r.c_size} bytes and returned {size}")
+        data = PyBytes_AS_STRING(result)
+        req = r.take()
+        if req != NULL:
+            with nogil:
+                fuse_reply_buf(req, data, size)
+        return 0
+    try:
+        PyObject_GetBuffer(result, &view, PyBUF_SIMPLE)
+    except TypeError:
+        raise wrong_type(r, "bytes or another contiguous buffer", result) from None
+    try:
+        if view.len > <Py_ssize_t>r.c_size:
+            raise ValueError(f"handler 'read' was asked for {r.c_size} bytes and returned {view.len}")
+        req = r.take()
+        if req != NULL:
+            with nogil:
+                fuse_reply_buf(req, <const char *>view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+    return 0
+
+
+cdef int reply_attr(Request r, object result) except? -1:
+    cdef EntryAttributes attr
+    cdef fuse_req_t req
+    if not isinstance(result, EntryAttributes):
+        raise wrong_type(r, "EntryAttributes", result)
+    attr = <EntryAttributes>result
+    req = r.take()
+    if req == NULL:
+        return 0
+    if r.c_state.table != NULL and isinstance(result, NodeAttributes):
+        reply_attr_coherent(r.c_state.table, req, <NodeAttributes>result)
+    else:
+        with nogil:
+            fuse_reply_attr(req, &attr.c_entry.attr, attr.c_entry.attr_timeout)
+    return 0
+
+
+cdef int reply_entry(Request r, object result) except? -1:
+    cdef EntryAttributes attr
+    cdef fuse_req_t req
+    cdef int rc
+    if not isinstance(result, EntryAttributes):
+        raise wrong_type(r, "EntryAttributes", result)
+    attr = <EntryAttributes>result
+    req = r.take()
+    if r.c_state.table != NULL and isinstance(result, NodeAttributes):
+        if req != NULL:
+            # The table raises the count, and takes it back when nobody got the answer.
+            reply_entry_coherent(
+                r.c_state.table, req, <NodeAttributes>result,
+                r.c_other_ino if r.c_opcode == OP_LINK else r.c_ino, r.name_bytes, r.c_stamp)
+        return 0
+    if req == NULL:
+        return -ENOENT
+    with nogil:
+        rc = fuse_reply_entry(req, &attr.c_entry)
+    return rc
+
+
+cdef int fill_open(Request r, fuse_file_info *fi, object result) except? -1:
+    memset(fi, 0, sizeof(fi[0]))
+    fi.flags = r.c_flags
+    if isinstance(result, FileInfo):
+        (<FileInfo>result).apply(fi)
+    elif isinstance(result, int):
+        fi.fh = result
+    else:
+        raise wrong_type(r, "FileInfo or an int (the file handle)", result)
+    return 0
+
+
+cdef int reply_open(Request r, object result) except? -1:
+    cdef fuse_file_info fi
+    cdef fuse_req_t req
+    cdef int rc = -ENOENT
+    fill_open(r, &fi, result)
+    req = r.take()
+    if req != NULL:
+        with nogil:
+            rc = fuse_reply_open(req, &fi)
+    return rc
+
+
+cdef int reply_create(Request r, object result) except? -1:
+    cdef fuse_file_info fi
+    cdef EntryAttributes attr
+    cdef fuse_req_t req
+    cdef int rc = -ENOENT
+    if type(result) is not tuple or len(result) != 2 or not isinstance(result[1], EntryAttributes):
+        raise wrong_type(r, "a tuple (FileInfo, EntryAttributes)", result)
+    attr = <EntryAttributes>result[1]
+    fill_open(r, &fi, result[0])
+    req = r.take()
+    if req == NULL:
+        return rc
+    if r.c_state.table != NULL and isinstance(attr, NodeAttributes):
+        return reply_create_coherent(
+            r.c_state.table, req, <NodeAttributes>attr, r.c_ino, r.name_bytes, r.c_stamp, &fi)
+    with nogil:
+        rc = fuse_reply_create(req, &attr.c_entry, &fi)
+    return rc
+
+
+cdef int reply_write(Request r, object result) except? -1:
+    cdef size_t count
+    cdef fuse_req_t req
+    if not isinstance(result, int):
+        raise wrong_type(r, "int (the number of bytes written)", result)
+    if result < 0 or result > r.c_size:
+        raise ValueError(f"handler 'write' was given {r.c_size} bytes and returned {result}")
+    count = result
+    req = r.take()
+    if req != NULL:
+        with nogil:
+            fuse_reply_write(req, count)
+    return 0
+
+
+cdef int reply_directory(Request r) except? -1:
+    cdef ReaddirToken token = <ReaddirToken>r.other
+    cdef fuse_req_t req = r.take()
+    cdef int rc = -ENOENT
+    token.c_req = NULL
+    if req != NULL:
+        with nogil:
+            rc = fuse_reply_buf(req, token.c_buffer, token.c_used)
+    return rc
+
+
+cdef int reply_target(Request r, object result) except? -1:
+    cdef const char *target
+    cdef fuse_req_t req
+    if not isinstance(result, bytes):
+        raise wrong_type(r, "bytes (the link target)", result)
+    target = result
+    req = r.take()
+    if req != NULL:
+        with nogil:
+            fuse_reply_readlink(req, target)
+    return 0
+
+
+cdef int reply_statfs(Request r, object result) except? -1:
+    cdef StatvfsData data
+    cdef fuse_req_t req
+    if not isinstance(result, StatvfsData):
+        raise wrong_type(r, "StatvfsData", result)
+    data = <StatvfsData>result
+    req = r.take()
+    if req != NULL:
+        with nogil:
+            fuse_reply_statfs(req, &data.c_statvfs)
+    return 0
+
+
+cdef int reply_xattr(Request r, object result) except? -1:
+    """The size when asked with size 0, ERANGE when the caller's buffer is too small (getxattr(2)), else the
+    value."""
+    cdef fuse_req_t req
+    cdef bytes value
+    cdef size_t size
+    cdef const char *data
+    try:
+        value = bytes(memoryview(result))
+    except TypeError:
+        raise wrong_type(r, "bytes", result) from None
+    size = len(value)
+    data = PyBytes_AS_STRING(value)
+    req = r.take()
+    if req == NULL:
+        return 0
+    with nogil:
+        if r.c_size == 0:
+            fuse_reply_xattr(req, size)
+        elif size > r.c_size:
+            fuse_reply_err(req, ERANGE)
+        else:
+            fuse_reply_buf(req, data, size)
+    return 0
