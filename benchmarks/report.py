@@ -11,7 +11,6 @@ from benchmarks.cases import GOALS, SETTINGS, Goal
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.measuring import Measured, Spread
 
-
 CEILING = """\
 The last column is what the C server that answers from memory reaches in our place: nothing that does the same
 work can do more on this machine, since a request costs the kernel the same whoever answers it."""

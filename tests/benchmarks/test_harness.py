@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -275,3 +276,17 @@ def _load_of(parent: int) -> bool:
     """Whether process *parent* has started the load generator."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return any(Path(f"/proc/{child}/comm").read_text().strip() == "load" for child in children)
+
+
+@needs_compiler
+@pytest.mark.mount
+@pytest.mark.root
+@pytest.mark.parametrize(("tool", "program"), [("stat", "perf"), ("callgrind", "valgrind")])
+def test_the_profiler_counts_a_server_under_load(tool: str, program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    command = f"{sys.executable} -m benchmarks.profile c-memory stat --tool {tool} --seconds 0.2"
+    done = shell(command, cwd=ROOT, timeout=50)
+    if tool == "stat" and "task-clock" not in done.text:
+        pytest.skip(f"perf counts nothing here: {done.error[-200:]}")
+    assert ("an operation" if tool == "stat" else "PROGRAM TOTALS") in done.ok().text
