@@ -9,7 +9,8 @@
     computed    a declared tree whose `small` is made by a function at each open, kernel_cache=False
 
 It speaks JSON on standard output, one line for each line of standard input that it reads: `memory` answers
-the resident bytes, `statistics` those of the inode table, `collect` runs the garbage collector first.
+the resident bytes, `collect` those after the garbage was collected, `statistics` the numbers of the inode table;
+`burn` and `calm` begin and end a computation that keeps the GIL for a second at a time.
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ def _answer_questions(statistics: Callable[[], Any]) -> None:
             answer = resident_bytes()
         elif question == "statistics":
             answer = statistics()
+        elif question == "burn":
+            burning.start(switch_interval=1.0)
+            answer = True
+        elif question == "calm":
+            burning.stop()
+            answer = True
         else:
             answer = f"what is {question!r}?"
         print(json.dumps(answer), flush=True)
