@@ -2,6 +2,7 @@
 
 ====================  ======================================================================
 ``base``              what every node is; observers; `Change`, `Policy`, `WriteStyle`
+``stamps``            the clock that changes are stamped with
 ``locks``             the locks of the tree, and what each holds true
 ``directory``         `Dir`; ``names`` checks names, ``links`` keeps the tree a tree
 ``file, symlink``     `File`, `Symlink`

@@ -17,21 +17,18 @@ from __future__ import annotations
 
 import enum
 import errno
-import functools
 import operator
 import stat
 import threading
-import time
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 import attrs
 
 from fusetree.nodes.locks import FREE_THREADED, gate
+from fusetree.nodes.stamps import now_ns, read_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from typing_extensions import dataclass_transform
 
     from fusetree.nodes.directory import Dir
@@ -53,7 +50,6 @@ __all__ = [
     "check_mode",
     "dataclass_transform",
     "node_class",
-    "now_ns",
     "settle",
 ]
 
@@ -150,37 +146,6 @@ def settle(pending: Pending) -> None:
 
 
 # --------------------------------------------------------------------------------------------- small values
-
-# CLOCK_REALTIME_COARSE of Linux, the clock that the kernel stamps files with: a tick of 1-10 ms, and quick
-# to read.
-_COARSE_CLOCK: Final = 5
-_last_stamp = 0
-
-
-def _clock() -> Callable[[], int]:
-    try:
-        time.clock_gettime_ns(_COARSE_CLOCK)
-    except OSError:  # another system
-        return time.time_ns
-    return functools.partial(time.clock_gettime_ns, _COARSE_CLOCK)
-
-
-_read_clock: Final = _clock()
-
-
-def now_ns() -> int:
-    """The time to stamp a change with, in nanoseconds since the epoch, as coarse as the kernel's own stamps.
-
-    All stamps of one tick are the same object, so the times of a million nodes made at once take no
-    memory. (A race here only makes one more object.)
-    """
-    global _last_stamp  # noqa: PLW0603 - the whole point: one object for all
-    stamp = _read_clock()
-    last = _last_stamp
-    if stamp == last:
-        return last
-    _last_stamp = stamp
-    return stamp
 
 
 def check_mode(mode: int) -> int:
@@ -366,7 +331,7 @@ class Node:
         """
         # The setter of an entry comes through here each time, so the usual case has no further call.
         if what is _ALL and isinstance(self._times_, int):
-            self._times_ = _read_clock()
+            self._times_ = read_clock()
         else:
             self._touch_(what)
         observers = self._observing_() if FREE_THREADED else self._observers_
