@@ -58,7 +58,6 @@ class Settings(Dir):
 
     algorithm: str = entry("sha256", validator=attrs.validators.in_(sorted(hashlib.algorithms_available)))
     most_primes: int = entry(100_000, validator=attrs.validators.in_(range(10, 1_000_001)))
-    paused: bool = entry(False)
 
 
 @node

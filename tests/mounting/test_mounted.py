@@ -160,6 +160,21 @@ class TestMount:
                 assert shell("cat b", cwd=mountpoint).ok().text == "2"
         assert not is_mounted(mountpoint)
 
+    def test_what_a_handler_starts_takes_signals(self, mountpoint: Path) -> None:
+        def mask() -> bytes:
+            return subprocess.run(
+                ["grep", "SigBlk", "/proc/self/status"], capture_output=True, check=True
+            ).stdout
+
+        def terminated() -> str:
+            with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+                process.terminate()
+                return str(process.wait(20))
+
+        with mount({"mask": mask, "terminated": terminated}, mountpoint):
+            assert int(shell("cat mask", cwd=mountpoint).ok().text.split()[1], 16) == 0
+            assert shell("cat terminated", cwd=mountpoint).ok().text.strip() == "-15"
+
     def test_changes_reach_readers(self, mountpoint: Path) -> None:
         root = Dir({"a": "1\n"})
         with mount(root, mountpoint):

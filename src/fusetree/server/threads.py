@@ -29,19 +29,16 @@ STOP_INTERVAL = 0.02
 
 
 def start_thread(name: str, target: Callable[[], object]) -> threading.Thread:
-    """A daemon thread that gets no signals of the program, they are the main thread's: only faults and the
-    reader's wake-up.
+    """A daemon thread that can be woken by the reader's signal.
+
+    All else of its signal mask is inherited. Nothing is blocked: the kernel gives a signal to the main thread
+    as long as that takes it, and what a handler starts inherits the mask, so a process started from a thread
+    that blocked SIGTERM could not be terminated.
     """
-    blocked = signal.valid_signals() - {
-        signal.SIGSEGV,
-        signal.SIGBUS,
-        signal.SIGFPE,
-        signal.SIGABRT,
-        wake_signal(),
-    }
+    number = wake_signal()
 
     def body() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
         target()
 
     thread = threading.Thread(target=body, name=name, daemon=True)
