@@ -7,13 +7,18 @@ from fusetree._lowlevel.request cimport Request
 cdef class Dispatcher:
     cdef list c_handlers            # by opcode; None where there is no handler
     cdef object on_error            # (request, exception) -> errno
+    cdef object after_error         # called when that was answered
     cdef object forget              # undo of a lookup count that did not reach the kernel
     cdef object release             # undo of an open file that did not reach the kernel
     cdef object releasedir
+    cdef public object background   # (coroutine): runs what an async handler takes back
+    cdef public object ask_first    # (coroutine of getxattr, flags, setter) -> coroutine
 
     cpdef object call(self, Request request)
     cpdef int finish(self, Request request, object result) except -1
     cpdef int fail(self, Request request, BaseException exc) except -1
+    cpdef int refuse(self, Request request, object coroutine) except -1
     cdef object run(self, Request request, object handler)
     cdef int reply(self, Request request, object result) except -1
+    cdef int undo(self, object handler, object argument) except -1
     cdef int undo_lookup(self, Request r, unsigned long long ino) except -1

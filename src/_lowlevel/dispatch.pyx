@@ -63,6 +63,7 @@ from fusetree._lowlevel.reply cimport (
 )
 from fusetree._lowlevel.request cimport Request
 
+from functools import partial
 from types import CoroutineType
 
 cdef enum:
@@ -95,14 +96,16 @@ cdef class Dispatcher:
     :param on_error: called with (request, exception) for an exception that is not an OSError, inside the
         ``except`` block; returns the errno to answer with.  It may raise: then EIO is answered and the
         exception leaves :meth:`call`.
+    :param after_error: called after such an exception was answered, or None.
     """
 
-    def __init__(self, dict handlers not None, on_error):
+    def __init__(self, dict handlers not None, on_error, after_error=None):
         self.c_handlers = [None] * OP_COUNT
         for name, handler in handlers.items():
             for opcode in HANDLER_OPCODES[name]:
                 self.c_handlers[opcode] = handler
         self.on_error = on_error
+        self.after_error = after_error
         self.forget = handlers.get("forget")
         self.release = handlers.get("release")
         self.releasedir = handlers.get("releasedir")
@@ -139,13 +142,23 @@ cdef class Dispatcher:
     cpdef int fail(self, Request request, BaseException exc) except -1:
         """Answer *request* with the errno of *exc*."""
         cdef int errno = EIO
+        cdef bint is_bug = not isinstance(exc, OSError)
         if isinstance(request.other, ReaddirToken):
             (<ReaddirToken>request.other).c_req = NULL
         try:
-            errno = errno_of(exc) if isinstance(exc, OSError) else self.on_error(request, exc)
+            errno = self.on_error(request, exc) if is_bug else errno_of(exc)
         finally:
             request.fail_with(errno)
+        if is_bug and self.after_error is not None:
+            self.after_error()
         return 0
+
+    cpdef int refuse(self, Request request, object coroutine) except -1:
+        """Answer *request*, whose handler is async, where nobody can run its *coroutine*: a bug, so EIO."""
+        coroutine.close()
+        return self.fail(request, TypeError(
+            f"handler {request.operation!r} is async, but the session is served by threads: "
+            "serve it with `await session.serve()` under asyncio or trio"))
 
     cdef object run(self, Request r, object handler):
         cdef int op = r.c_opcode
@@ -193,7 +206,13 @@ cdef class Dispatcher:
             return handler(r.c_ino, r.name_bytes, r.ctx)
         if op == OP_SETXATTR:
             if r.c_number:
-                self.check_xattr_flags(r)
+                asking = self.check_xattr_flags(r)
+                if asking is not None:
+                    if self.ask_first is None:
+                        asking.close()
+                        raise TypeError("an async getxattr handler needs a session that an event loop serves")
+                    return self.ask_first(
+                        asking, r.c_number, partial(handler, r.c_ino, r.name_bytes, r.other, r.ctx))
             return handler(r.c_ino, r.name_bytes, r.other, r.ctx)
         # FORGET and BATCH_FORGET: the kernel waits for nothing, so libfuse's request is freed first.
         forgotten = r.other
@@ -202,12 +221,14 @@ cdef class Dispatcher:
 
     def check_xattr_flags(self, Request r):
         """XATTR_CREATE and XATTR_REPLACE (setxattr(2)), for handlers that are told no flags: ask ``getxattr``
-        first."""
+        first.  Its coroutine is returned when it is async."""
         getxattr = self.c_handlers[OP_GETXATTR]
         if getxattr is None or r.c_number & ~(XATTR_CREATE | XATTR_REPLACE):
             raise OSError(ENOSYS, f"setxattr flags {r.c_number} need a getxattr handler")
         try:
-            getxattr(r.c_ino, r.name_bytes, r.ctx)
+            asked = getxattr(r.c_ino, r.name_bytes, r.ctx)
+            if type(asked) is coroutine_type:
+                return asked
         except OSError as exc:
             if exc.errno != ENODATA:
                 raise
@@ -216,13 +237,23 @@ cdef class Dispatcher:
         else:
             if r.c_number & XATTR_CREATE:
                 raise OSError(EEXIST, "the xattr exists")
+        return None
+
+    cdef int undo(self, object handler, object argument) except -1:
+        result = handler(argument)
+        if type(result) is coroutine_type:
+            if self.background is not None:
+                self.background(result)
+            else:
+                result.close()              # no loop serves any more: everything is taken back by destroy()
+        return 0
 
     cdef int undo_lookup(self, Request r, unsigned long long ino) except -1:
         # Where there is a table, it has the counts.
         if r.c_state.table != NULL:
             table_forget(r.c_state.table, ino, 1)
         elif self.forget is not None and ino:
-            self.forget([(ino, 1)])
+            self.undo(self.forget, [(ino, 1)])
         return 0
 
     cdef int reply(self, Request r, object result) except -1:
@@ -236,10 +267,10 @@ cdef class Dispatcher:
                 self.undo_lookup(r, (<EntryAttributes>result).c_entry.ino)
         elif op == OP_OPEN:
             if reply_open(r, result) < 0 and self.release is not None:
-                self.release(handle_of(result))
+                self.undo(self.release, handle_of(result))
         elif op == OP_OPENDIR:
             if reply_open(r, result) < 0 and self.releasedir is not None:
-                self.releasedir(handle_of(result))
+                self.undo(self.releasedir, handle_of(result))
         elif op == OP_WRITE:
             reply_write(r, result)
         elif op == OP_READDIR or op == OP_READDIRPLUS:
@@ -249,7 +280,7 @@ cdef class Dispatcher:
         elif op == OP_CREATE:
             if reply_create(r, result) < 0:
                 if self.release is not None:
-                    self.release(handle_of(result[0]))
+                    self.undo(self.release, handle_of(result[0]))
                 if not isinstance(result[1], NodeAttributes):
                     self.undo_lookup(r, (<EntryAttributes>result[1]).c_entry.ino)
         elif op == OP_READLINK:

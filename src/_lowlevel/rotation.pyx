@@ -140,7 +140,10 @@ cdef class Rotation:
         cdef bint mine
         while self.become_reader():
             while True:
-                request = self.connection.next_request(buffer)
+                try:
+                    request = self.connection.next_request(buffer)
+                except BlockingIOError:     # an event loop serves from now on
+                    request = None
                 if request is None:
                     self.stop()
                     return
@@ -150,7 +153,9 @@ cdef class Rotation:
                     continue            # all workers are busy: it waits in pending, and we go on reading
                 while request is not None:
                     try:
-                        self.dispatcher.call(request)
+                        coroutine = self.dispatcher.call(request)
+                        if coroutine is not None:
+                            self.dispatcher.refuse(request, coroutine)
                     except BaseException:
                         self.end()
                         self.stop()

@@ -58,9 +58,12 @@ class Failures:
             self._count += 1
             if self._strict:
                 self._kept.append(exc)
+        return errno.EIO
+
+    def answered(self) -> None:
+        """End a strict session, now that the caller has the answer."""
         if self._strict:
             self._stop()
-        return errno.EIO
 
     def _where(self, request: Request) -> str:
         text = f" on inode {request.inode}"

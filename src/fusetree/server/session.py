@@ -88,7 +88,7 @@ class Session:
         if operations.enable_acl and "default_permissions" not in option_list and fd is None:
             option_list.append("default_permissions")
         self._failures = Failures(operations.describe, strict=strict, stop=self._stop_from_handler)
-        self._dispatcher = Dispatcher(handlers, self._failures)
+        self._dispatcher = Dispatcher(handlers, self._failures, self._failures.answered)
         self._connection = Connection(
             set(handlers),
             option_list,
