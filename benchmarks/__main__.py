@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import building, content, machine, scale
+from benchmarks import building, content, machine, plots, scale
 from benchmarks.cases import BUSY, CASES, FREE, PINNED, SETTINGS, Case
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.measuring import interleave
@@ -160,6 +160,18 @@ class Bench:
                 self._report.missing[key] = str(failure)
 
 
+def _pictures(report: Report, folder: Path | None, seen_from: Path) -> dict[str, str]:
+    """The plots, if they were asked for and matplotlib is there, as paths from the folder *seen_from*."""
+    if folder is None:
+        return {}
+    try:
+        drawn = plots.draw(report, folder)
+    except ImportError:
+        print("no plots: matplotlib is not installed (pip install 'fusetree[bench]')", file=sys.stderr)
+        return {}
+    return {setting: os.path.relpath(path, seen_from) for setting, path in drawn.items()}
+
+
 def _in_memory() -> tempfile.TemporaryDirectory[str]:
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     return tempfile.TemporaryDirectory(prefix="fusetree-bench-", dir=place)
@@ -190,21 +202,15 @@ def main(given: Sequence[str] | None = None) -> int:
         print("\ninterrupted; what was measured until then:", file=sys.stderr)
     progress("")
     report.machine = {**report.machine, **machine.bindings()}
-    text = report.as_markdown()
+    markdown = arguments.markdown or building.BUILD / "report.md"
+    text = report.as_markdown(_pictures(report, arguments.plots, markdown.parent))
     print(text)
     for path, written in (
-        (arguments.markdown or building.BUILD / "report.md", text),
+        (markdown, text),
         (arguments.json or building.BUILD / "report.json", json.dumps(report.as_json(), indent=1)),
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(written)
-    if arguments.plots:
-        from benchmarks import plots
-
-        try:
-            plots.draw(report, arguments.plots)
-        except ImportError:
-            print("no plots: matplotlib is not installed (pip install 'fusetree[bench]')", file=sys.stderr)
     return 0 if report.measured or report.findings else 1
 
 

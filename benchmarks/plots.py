@@ -38,8 +38,8 @@ def _draw(axes: Any, measured: Measured) -> None:
     axes.tick_params(labelsize=7)
 
 
-def draw(report: Report, folder: Path) -> list[Path]:
-    """Write a PNG for each setting into *folder*; returns their paths.
+def draw(report: Report, folder: Path) -> dict[str, Path]:
+    """Write a PNG for each setting into *folder*; returns their paths by setting.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -48,7 +48,7 @@ def draw(report: Report, folder: Path) -> list[Path]:
     matplotlib.use("Agg")
     pyplot: Any = importlib.import_module("matplotlib.pyplot")
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    written = {}
     for setting, title in SETTINGS.items():
         cases = [measured for measured in report.measured.values() if measured.case.setting == setting]
         if not cases:
@@ -65,5 +65,5 @@ def draw(report: Report, folder: Path) -> list[Path]:
         path = folder / f"{setting}.png"
         figure.savefig(path, dpi=110)
         pyplot.close(figure)
-        written.append(path)
+        written[setting] = path
     return written

@@ -68,8 +68,11 @@ class Report:
                 reached.append((goal, measured.ratio(goal.subject, goal.against)))
         return reached
 
-    def as_markdown(self) -> str:
+    def as_markdown(self, pictures: Mapping[str, str] | None = None) -> str:
+        """All tables; *pictures* are the paths of the plots by setting, as seen from where this is kept."""
+        pictures = pictures or {}
         parts = [
+            "# How fast it is",
             _machine_table(self.machine),
             f"{self.how} A ratio is the median of the ratios of the rounds; in brackets the quartiles.",
         ]
@@ -88,6 +91,8 @@ class Report:
             cases = [measured for measured in self.measured.values() if measured.case.setting == setting]
             if cases:
                 parts.append(f"## {title[0].upper()}{title[1:]}")
+                if setting in pictures:
+                    parts.append(f"![Operations a second, {title}]({pictures[setting]})")
                 parts += [_case_table(measured) for measured in cases]
         others = [finding for finding in self.findings if not finding.goal]
         if others:

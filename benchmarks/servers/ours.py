@@ -9,7 +9,7 @@
     computed    a declared tree whose `small` is made by a function at each open, kernel_cache=False
 
 It speaks JSON on standard output, one line for each line of standard input that it reads: `memory` answers
-the resident bytes, `collect` those after the garbage was collected, `statistics` the numbers of the inode table;
+the resident bytes, `collect` those after garbage was collected, `statistics` the numbers of the inode table;
 `burn` and `calm` begin and end a computation that keeps the GIL for a second at a time.
 """
 
