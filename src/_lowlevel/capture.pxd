@@ -42,6 +42,7 @@ cdef enum Opcode:
     OP_FSYNCDIR = 30
     OP_ACCESS = 34
     OP_CREATE = 35
+    OP_INTERRUPT = 36          # ino: the token that Request.watch was given; there is nothing to answer
     OP_BATCH_FORGET = 42
     OP_READDIRPLUS = 44
     OP_COUNT = 64
@@ -62,6 +63,8 @@ cdef struct Captured:
     unsigned int number        # mode, mask, flags, datasync or to_set
     dev_t rdev
     bint has_fi
+    bint counted               # handler_begins was called for the directory (and the other one)
+    uint64_t stamp             # what it said
     fuse_file_info fi
     c_stat attr
     const fuse_forget_data *forgets
@@ -78,6 +81,8 @@ cdef struct SessionState:
     # told at INIT
     bint initialized
     bint closed                # no answer may be written any more
+    bint nonblocking           # an event loop serves: nobody waits inside libfuse
+    uint64_t visits            # atomic: how often the loop came to look for requests (see standby.pyx)
     unsigned int proto_major
     unsigned int proto_minor
     unsigned int max_write

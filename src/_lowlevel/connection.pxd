@@ -1,7 +1,9 @@
 # cython: language_level=3
 """One FUSE connection: libfuse's session, mounted or on a descriptor."""
 
-from fusetree._lowlevel.capture cimport SessionState
+from libc.stdint cimport int64_t
+
+from fusetree._lowlevel.capture cimport Captured, SessionState
 from fusetree._lowlevel.inodes cimport InodeTable
 from fusetree._lowlevel.libfuse.common cimport fuse_buf
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_session
@@ -18,7 +20,15 @@ cdef class Connection:
     cdef InodeTable table
     cdef bint mounted
     cdef bint is_socket
+    # how a loop drains; used by its thread only, see `take`
+    cdef int64_t c_until           # when to stop lingering, monotonic
+    cdef int c_linger              # nanoseconds; 0: do not
+    cdef int c_vain                # how many drains not to linger in, after lingering was in vain
+    cdef int c_rest                # ... of these, how many are left
 
     cdef int detach_device(self) except -1
     cdef int notified(self, int rc, str what) except -1
     cdef Request next_request(self, ReceiveBuffer buffer)
+
+# Receives until a request needs Python: 1; 0 when the connection ended; else a negative errno (-EAGAIN: an event loop serves, and there is nothing now).
+cdef int receive(fuse_session *session, SessionState *state, fuse_buf *buf, Captured *captured) noexcept nogil

@@ -6,6 +6,9 @@
     NEW --mount()/attach()--> CONNECTED --handshake()--> SERVING --exit()--> EXITED --close()--> CLOSED
                                    \\____________ unmounted from outside ______/
 
+Either threads receive, and wait in libfuse; or an event loop does, which waits by its own means and is never
+blocked in here (:meth:`Connection.set_nonblocking`).
+
 Rule 1: waits for nobody's thread: who calls :meth:`Connection.receive`, and when, is the backends' business.
 Rule 2: libfuse's session is destroyed with this object, and every Request holds this object: no use after free.
 Rule 3: after CLOSED nothing is written any more: late answers are swallowed (see request.pyx).
@@ -15,6 +18,7 @@ import os
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.errno cimport EAGAIN, EINTR, ENODEV, errno
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -62,28 +66,43 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
 from fusetree._lowlevel.libfuse.opt cimport fuse_args, fuse_opt_free_args
 from fusetree._lowlevel.libfuse.posix cimport iovec
 from fusetree._lowlevel.libfuse.pthread cimport (
+    ft_bump,
     pthread_mutex_destroy,
     pthread_mutex_init,
     pthread_mutex_lock,
     pthread_mutex_unlock,
 )
 from fusetree._lowlevel.request cimport Request
+from fusetree._lowlevel.table cimport monotonic_ns
 
 from fusetree._lowlevel import log
 from fusetree.errors import MountError, SessionClosedError, UnsupportedFeatureError
 
 cdef extern from "compat.h" nogil:
     """
+    #include <fcntl.h>
     #include <poll.h>
     #include <sys/socket.h>
     #include <unistd.h>
+    static int ft_set_nonblocking(int fd)
+    {
+        int flags = fcntl(fd, F_GETFL);
+        return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+    }
+    /* Whether fd gets readable within so many nanoseconds. */
+    static int ft_readable_within(int fd, int64_t ns)
+    {
+        struct pollfd p = { fd, POLLIN, 0 };
+        struct timespec t = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+        return ppoll(&p, 1, &t, NULL) > 0;
+    }
     /* One frame off a stream socket: its first four bytes are its length (struct fuse_in_header.len). The end of the stream
        is what ENODEV is for a device: the kernel side is gone. */
-    static ssize_t ft_read_frame(int fd, void *buf, size_t size)
+    static ssize_t ft_read_frame(int fd, void *buf, size_t size, int flags)
     {
         size_t have = 0, want = 4;
         while (have < want) {
-            ssize_t n = recv(fd, (char *)buf + have, want - have, 0);
+            ssize_t n = recv(fd, (char *)buf + have, want - have, flags);
             if (n == 0) { errno = ENODEV; return -1; }
             if (n < 0) {
                 if (errno == EINTR && have) continue;
@@ -137,18 +156,22 @@ cdef extern from "compat.h" nogil:
         return total;
     }
     """
-    ssize_t ft_read_frame(int fd, void *buf, size_t size)
+    int ft_set_nonblocking(int fd)
+    int ft_readable_within(int fd, int64_t ns)
+    ssize_t ft_read_frame(int fd, void *buf, size_t size, int flags)
     ssize_t ft_write_frame(int fd, iovec *iov, int count)
     int c_shutdown "shutdown"(int fd, int how)
     enum:
         SHUT_RDWR
+        MSG_DONTWAIT
 
 
 cdef ssize_t socket_read(int fd, void *buf, size_t size, void *userdata) noexcept nogil:
     cdef SessionState *state = <SessionState *>userdata
     cdef ssize_t rc
     pthread_mutex_lock(&state.read_lock)
-    rc = ft_read_frame(fd, buf, size)
+    # A flag for each call: O_NONBLOCK would be set for the caller's own descriptor too, of which ours is a duplicate.
+    rc = ft_read_frame(fd, buf, size, MSG_DONTWAIT if state.nonblocking else 0)
     pthread_mutex_unlock(&state.read_lock)
     return rc
 
@@ -162,6 +185,13 @@ cdef ssize_t socket_write(int fd, iovec *iov, int count, void *userdata) noexcep
     return rc
 
 
+cdef enum:
+    BATCH = 64                    # answers from C at most, before an event loop gets a word in
+    LINGER_NS = 50_000            # how long a loop waits in here for the next request, while they come thick and fast
+    DRAIN_NS = 1_000_000          # ... and how long this may go on, before the loop sees to its other business
+    MOST_IN_VAIN = 63
+
+
 cdef class ReceiveBuffer:
     """Room for one request (1 MiB and a header); every thread that receives has its own."""
 
@@ -172,23 +202,28 @@ cdef class ReceiveBuffer:
         free(self.c_buf.mem)
 
 
-cdef int receive(fuse_session *session, fuse_buf *buf, Captured *captured) noexcept nogil:
+cdef int receive(fuse_session *session, SessionState *state, fuse_buf *buf, Captured *captured) noexcept nogil:
     """Receive until a request needs Python: 1; 0 when the connection ended; else a negative errno.
 
-    What the inode table answers by itself is answered in here, without the GIL.
+    What the inode table answers by itself is answered in here, without the GIL; for an event loop only so much of it
+    that the loop gets back to its other business (-EAGAIN then, as when there is nothing).
     """
     cdef int rc
+    cdef int answered = 0
     while True:
         captured.opcode = OP_NONE
         captured.name = NULL
         captured.other_name = NULL
         captured.data = NULL
         captured.has_fi = False
+        captured.counted = False
         captured.other_ino = 0
         rc = fuse_session_receive_buf(session, buf)
         if rc == -EINTR:
             if fuse_session_exited(session):
                 return 0
+            if state.nonblocking:
+                return -EAGAIN
             continue
         if rc <= 0:
             return rc
@@ -201,6 +236,9 @@ cdef int receive(fuse_session *session, fuse_buf *buf, Captured *captured) noexc
             return 1
         if fuse_session_exited(session):
             return 0
+        answered += 1
+        if answered >= BATCH and state.nonblocking:
+            return -EAGAIN
 
 
 cdef class Connection:
@@ -347,13 +385,25 @@ cdef class Connection:
         """Whether :meth:`close` or :meth:`abandon` was called."""
         return self.c_state.closed
 
+    def set_nonblocking(self) -> None:
+        """From now on an event loop receives: nobody waits inside libfuse any more."""
+        self.c_state.nonblocking = True
+        if not self.is_socket:
+            check(ft_set_nonblocking(fuse_session_fd(self.c_session)), "fcntl of the FUSE device")
+
     def handshake(self, ReceiveBuffer buffer not None) -> None:
-        """Receive until INIT was answered.  :raises MountError: the connection ended before."""
+        """Receive until INIT was answered.
+
+        :raises MountError: the connection ended before.
+        :raises BlockingIOError: it is non-blocking, and INIT did not come yet.
+        """
         cdef Captured captured
         cdef int rc = 1
         while not self.c_state.initialized:
             with nogil:
-                rc = receive(self.c_session, &buffer.c_buf, &captured)
+                rc = receive(self.c_session, &self.c_state, &buffer.c_buf, &captured)
+            if rc == -EAGAIN:
+                raise BlockingIOError(EAGAIN, "the INIT request did not come yet")
             if rc <= 0 and not self.c_state.initialized:
                 raise MountError(-rc if rc else 107, "the connection ended before the INIT handshake was done")
 
@@ -362,7 +412,7 @@ cdef class Connection:
         cdef int rc
         while True:
             with nogil:
-                rc = receive(self.c_session, &buffer.c_buf, &captured)
+                rc = receive(self.c_session, &self.c_state, &buffer.c_buf, &captured)
             if rc == 0:
                 return None
             if rc < 0:
@@ -379,6 +429,52 @@ cdef class Connection:
         :raises BlockingIOError: the descriptor is non-blocking and there is no request now.
         """
         return self.next_request(buffer)
+
+    def begin_drain(self, linger: bool) -> None:
+        """The event loop begins to :meth:`take` requests.
+
+        :param linger: whether *take* may wait a moment for the next request: where requests come one after the other,
+            a turn of the loop for each costs more than the requests.  It does so for 50 us at most, and for 1 ms in all,
+            and not if that was in vain lately.
+        """
+        if not linger:
+            self.c_linger = 0
+        elif self.c_rest > 0:
+            self.c_rest -= 1
+            self.c_linger = 0
+        else:
+            self.c_linger = LINGER_NS
+            self.c_until = monotonic_ns() + DRAIN_NS
+
+    def take(self, ReceiveBuffer buffer not None) -> Request | None:
+        """The next request that needs Python, for an event loop; None when there is none now, or :attr:`exited`."""
+        cdef Captured captured
+        cdef int rc
+        cdef int64_t left
+        cdef int fd = fuse_session_fd(self.c_session)
+        while True:
+            with nogil:
+                while True:
+                    ft_bump(&self.c_state.visits)
+                    rc = receive(self.c_session, &self.c_state, &buffer.c_buf, &captured)
+                    if rc != -EAGAIN or self.c_linger == 0:
+                        break
+                    left = self.c_until - monotonic_ns()
+                    if left <= 0:
+                        break
+                    if not ft_readable_within(fd, left if left < LINGER_NS else LINGER_NS):
+                        if left >= LINGER_NS:
+                            self.c_vain = min(2 * self.c_vain + 1, MOST_IN_VAIN)
+                            self.c_rest = self.c_vain
+                        break
+                    self.c_vain = 0
+            if rc == 1:
+                if captured.opcode != OP_INIT:
+                    return Request.wrap(&captured, &self.c_state, self)
+                continue
+            if rc < 0 and rc != -EAGAIN and not self.c_state.closed and not fuse_session_exited(self.c_session):
+                raise OSError(-rc, f"reading from the FUSE connection failed: {os.strerror(-rc)}")
+            return None
 
     def exit(self) -> None:
         """Make whoever receives return None: sets libfuse's exit flag, and ends the stream of a socket.

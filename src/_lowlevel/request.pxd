@@ -41,3 +41,7 @@ cdef class Request:
     cdef Request wrap(Captured *captured, SessionState *state, object session)
     cdef fuse_req_t take(self) noexcept
     cdef int fail_with(self, int errno) noexcept
+
+# Tells the table of the directories of a captured request that a handler is in flight there; Request.wrap does it, and who keeps
+# captured requests waiting does it before.  Once it was done, the request must be wrapped.
+cdef void count_handler(Captured *captured, SessionState *state) noexcept nogil

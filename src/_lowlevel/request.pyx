@@ -23,6 +23,7 @@ from fusetree._lowlevel.capture cimport (
     OP_FSYNCDIR,
     OP_GETATTR,
     OP_GETXATTR,
+    OP_INTERRUPT,
     OP_LINK,
     OP_LISTXATTR,
     OP_LOOKUP,
@@ -47,12 +48,14 @@ from fusetree._lowlevel.capture cimport (
     OP_WRITE,
     Captured,
     SessionState,
+    current,
 )
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_ctx,
     fuse_reply_err,
     fuse_reply_none,
     fuse_req_ctx,
+    fuse_req_interrupt_func,
     fuse_req_interrupted,
     fuse_req_t,
 )
@@ -75,7 +78,7 @@ OPCODE_NAMES = {
     OP_RELEASE: "release", OP_FSYNC: "fsync", OP_SETXATTR: "setxattr", OP_GETXATTR: "getxattr",
     OP_LISTXATTR: "listxattr", OP_REMOVEXATTR: "removexattr", OP_FLUSH: "flush", OP_OPENDIR: "opendir",
     OP_READDIR: "readdir", OP_READDIRPLUS: "readdir", OP_RELEASEDIR: "releasedir", OP_FSYNCDIR: "fsyncdir",
-    OP_ACCESS: "access", OP_CREATE: "create", OP_BATCH_FORGET: "forget",
+    OP_ACCESS: "access", OP_CREATE: "create", OP_BATCH_FORGET: "forget", OP_INTERRUPT: "interrupt",
 }
 
 
@@ -97,9 +100,30 @@ cdef inline bint holds_directory(int opcode) noexcept nogil:
     # The client holds the lock of the directory while the kernel waits for these.
     return (
         opcode == OP_LOOKUP or opcode == OP_CREATE or opcode == OP_MKNOD or opcode == OP_MKDIR
-        or opcode == OP_UNLINK or opcode == OP_RMDIR or opcode == OP_SYMLINK or opcode == OP_RENAME or opcode == OP_READDIR
+        or opcode == OP_UNLINK or opcode == OP_RMDIR or opcode == OP_SYMLINK or opcode == OP_RENAME
+        or opcode == OP_READDIR
         or opcode == OP_READDIRPLUS
     )
+
+
+cdef void count_handler(Captured *c, SessionState *state) noexcept nogil:
+    cdef int op = c.opcode
+    if c.counted or state.table == NULL or not (holds_directory(op) or op == OP_LINK):
+        return
+    c.counted = True
+    c.stamp = handler_begins(state.table, c.other_ino if op == OP_LINK else c.ino)
+    if op == OP_RENAME:
+        handler_begins(state.table, c.other_ino)
+
+
+cdef void on_interrupt(fuse_req_t req, void *data) noexcept nogil:
+    # Called by libfuse for a FUSE_INTERRUPT, in the thread that received it, with the lock of the request held: it
+    # must not take the GIL.  Or by `watch` itself, whose thread receives nothing at that time: it looks afterwards.
+    cdef Captured *c = current()
+    if c != NULL:
+        c.opcode = OP_INTERRUPT
+        c.req = NULL
+        c.ino = <uint64_t>data
 
 
 @cython.final
@@ -130,6 +154,8 @@ cdef class Request:
         self.c_number = c.number
         self.c_has_fi = c.has_fi
         self.c_counted = False
+        if op == OP_INTERRUPT:
+            return self
         if c.has_fi:
             self.c_fh = c.fi.fh
             self.c_flags = c.fi.flags
@@ -154,11 +180,9 @@ cdef class Request:
             self.c_rdev = c.rdev
         elif op == OP_WRITE or op == OP_SETXATTR:
             self.other = b""
-        if state.table != NULL and (holds_directory(op) or op == OP_LINK):
-            self.c_counted = True
-            self.c_stamp = handler_begins(state.table, c.other_ino if op == OP_LINK else c.ino)
-            if op == OP_RENAME:
-                handler_begins(state.table, c.other_ino)
+        count_handler(c, state)
+        self.c_counted = c.counted
+        self.c_stamp = c.stamp
         return self
 
     cdef fuse_req_t take(self) noexcept:
@@ -190,6 +214,24 @@ cdef class Request:
     def __dealloc__(self):
         if self.c_req != NULL:
             self.fail_with(EIO)
+
+    def watch(self, token: int) -> bool:
+        """Have interrupts of this request received as a request "interrupt" whose ``inode`` is *token*.
+
+        It costs two locks, so it is for requests that are not answered at once.
+
+        :param token: a number above 0 that names this request to whoever receives.
+        :returns: whether it was interrupted before; then nothing will be received.
+        """
+        cdef fuse_req_t req = self.c_req
+        cdef void *data = <void *><uint64_t>token
+        cdef int interrupted
+        if req == NULL:
+            return False
+        with nogil:
+            fuse_req_interrupt_func(req, on_interrupt, data)
+            interrupted = fuse_req_interrupted(req)
+        return interrupted != 0
 
     @property
     def opcode(self) -> int:
