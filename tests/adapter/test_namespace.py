@@ -256,11 +256,14 @@ def test_kinds_are_looked_up_once_for_a_class(serve: Serve) -> None:
 def test_a_file_named_like_a_method_is_none() -> None:
     @node
     class Steered(Dir):
+        on_create: int = entry(0)
+
         @action
         def on_unlink(self, name: str) -> None:
             """A file to write to."""
 
     assert Kind.of(Steered).unlink is None
+    assert Kind.of(Steered).create is None
 
 
 def test_what_cannot_be_called_is_no_method() -> None:

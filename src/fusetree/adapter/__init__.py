@@ -12,6 +12,7 @@ documents) is asked for each time.
     directories       opendir, readdir
     handles           what an open file that is written to remembers
     entries           from a node to its attributes
+    names             text in the tree, bytes to the kernel
     kinds             what a class of nodes lets the kernel change, looked up once
     usercode          calling the program's code, and what its exceptions mean
     caching           telling the kernel of changes, and waiting until it knows

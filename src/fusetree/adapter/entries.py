@@ -10,6 +10,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final, cast
 
+from fusetree.adapter.names import encode
 from fusetree.adapter.usercode import call
 from fusetree.nodes.base import FileNode, Policy
 from fusetree.nodes.symlink import Symlink
@@ -73,10 +74,12 @@ class Entries:
         attr.st_ino = node.ino
         attr.st_mode = file_type | node.mode
         attr.st_nlink = node.nlink
-        attr.st_uid = self.owner(node)
-        attr.st_gid = self.group(node)
+        uid = node.uid
+        gid = node.gid
+        attr.st_uid = self._uid if uid is None else uid
+        attr.st_gid = self._gid if gid is None else gid
         if file_type == _S_IFREG:
-            file = cast("FileNode", node)
+            file: FileNode = node  # type: ignore[assignment]  # what its type says; a cast costs a call
             if file.policy is _DYNAMIC:
                 attr.publish = False
                 attr.entry_timeout = self._timeout
@@ -88,8 +91,7 @@ class Entries:
                 attr.st_size = size
                 attr.st_blocks = (size + 511) >> 9
         elif file_type == _S_IFLNK:
-            attr.st_size = len(os.fsencode(cast("Symlink", node).target))
-        mtime = node.mtime_ns
-        attr.st_mtime_ns = mtime
+            attr.st_size = len(encode(cast("Symlink", node).target))
         attr.st_atime_ns = node.atime_ns
+        attr.st_mtime_ns = node.mtime_ns
         attr.st_ctime_ns = node.ctime_ns

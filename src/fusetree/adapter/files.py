@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from fusetree.adapter.handles import Handle, handle_for
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations, refuse
@@ -34,7 +34,7 @@ class FileHandlers(TreeOperations):
 
     def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
         """Open for reading, with the content pinned, or for writing."""
-        node = cast("FileNode", self.inode_table.node(inode))
+        node: FileNode = self.node(inode)
         if node.file_type != S_IFREG:
             refuse(errno.EISDIR if node.file_type == S_IFDIR else errno.ELOOP)
         return self.open_node(inode, node, flags)
@@ -92,7 +92,7 @@ class FileHandlers(TreeOperations):
         if isinstance(handle, Handle) and handle.node.policy is not _PAGE:
             return handle.read(off, size)
         inode = self.inode_table.opened(fh)
-        content = self._publish(inode, cast("FileNode", self.inode_table.node(inode)))
+        content = self._publish(inode, self.node(inode))
         return memoryview(content)[off : off + size]
 
     def write(self, fh: int, off: int, buf: bytes) -> int:

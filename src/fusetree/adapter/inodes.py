@@ -8,9 +8,9 @@ EROFS, unless the class says otherwise (fusetree.adapter.kinds) or nothing would
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING, cast
 
+from fusetree.adapter.names import encode
 from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.flags import MAX_NAME_BYTES, R_OK, W_OK, X_OK
@@ -33,13 +33,13 @@ class InodeHandlers(TreeOperations):
 
     def getattr(self, inode: int, ctx: RequestContext) -> EntryAttributes:
         """All attributes; published, unless the file is made anew at each open."""
-        return self.entries.attributes(cast("Node", self.inode_table.node(inode)))
+        return self.entries.attributes(self.node(inode))
 
     def setattr(
         self, inode: int, attr: EntryAttributes, fields: SetattrFields, fh: int | None, ctx: RequestContext
     ) -> EntryAttributes:
         """Change size and times where that is possible; EROFS for all else."""
-        node = cast("Node", self.inode_table.node(inode))
+        node: Node = self.node(inode)
         if self.ro:
             refuse(errno.EROFS)
         mode = attr.st_mode & 0o7777 if fields.update_mode else None
@@ -96,11 +96,11 @@ class InodeHandlers(TreeOperations):
 
     def readlink(self, inode: int, ctx: RequestContext) -> bytes:
         """The target, published."""
-        node = cast("Symlink", self.inode_table.node(inode))
+        node: Symlink = self.node(inode)
         if node.file_type != S_IFLNK:
             refuse(errno.EINVAL)
         attr = self.entries.begin(node)
-        target = os.fsencode(node.target)
+        target = encode(node.target)
         self.inode_table.publish_link(inode, attr.change, target)
         return target
 
@@ -115,7 +115,7 @@ class InodeHandlers(TreeOperations):
         """Whether the mode bits let the caller (by user and main group) in; only asked without
         default_permissions.
         """
-        node = cast("Node", self.inode_table.node(inode))
+        node: Node = self.node(inode)
         bits = node.mode
         if ctx.uid == 0:  # reads what anybody may read, and writes what can be written
             bits |= bits >> 3 | bits >> 6 | W_OK

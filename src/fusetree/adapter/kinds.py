@@ -24,6 +24,7 @@ it leaves undone is done when it has returned. New nodes with `uid` or `gid` Non
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -59,8 +60,8 @@ class Kind:
         for field in attrs.fields(cls):
             name = f"on_{field.name}"
             method = getattr(node_class, name, None)
-            if hasattr(method, MARK):
-                method = None  # a file that happens to have this name
+            if hasattr(method, MARK) or inspect.isdatadescriptor(method):
+                method = None  # a file or a field that happens to have this name
             if method is not None and not callable(method):
                 raise TypeError(f"{node_class.__name__}.{name} must be a method")
             found[field.name] = method

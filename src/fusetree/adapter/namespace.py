@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from fusetree.adapter.directories import DirectoryHandlers
 from fusetree.adapter.files import FileHandlers
-from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, decode, refuse
+from fusetree.adapter.names import decode
+from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, refuse
 from fusetree.adapter.usercode import call
 from fusetree.flags import RENAME_NOREPLACE
 from fusetree.nodes.base import Node
@@ -89,7 +90,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         self, inode: int, new_parent_inode: int, new_name: bytes, ctx: RequestContext
     ) -> EntryAttributes:
         """Give a file one more name, if the directory's `on_link` lets it."""
-        node = cast("Node", self.inode_table.node(inode))
+        node: Node = self.node(inode)
         directory, text = self._free_place(new_parent_inode, new_name)
         method = self._allowed(self.kinds[type(directory)].link)
         if node.file_type == S_IFDIR:

@@ -10,7 +10,7 @@ import errno
 import math
 import os
 import stat
-from typing import TYPE_CHECKING, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fusetree.adapter.caching import CacheObserver
 from fusetree.adapter.entries import Entries
@@ -19,22 +19,16 @@ from fusetree.lowlevel import InodeTable, Operations
 from fusetree.nodes.links import parents_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fusetree.nodes.base import Node
     from fusetree.nodes.directory import Dir
 
-__all__ = ["S_IFDIR", "S_IFLNK", "S_IFREG", "TreeOperations", "decode", "refuse"]
+__all__ = ["S_IFDIR", "S_IFLNK", "S_IFREG", "TreeOperations", "refuse"]
 
 S_IFREG: Final = stat.S_IFREG
 S_IFDIR: Final = stat.S_IFDIR
 S_IFLNK: Final = stat.S_IFLNK
-
-#: As os.fsdecode with a UTF-8 locale: the names of nodes are str, whatever bytes the kernel sends.
-_ENCODING: Final = "utf-8"
-
-
-def decode(name: bytes) -> str:
-    """The name that a node is declared under."""
-    return name.decode(_ENCODING, "surrogateescape")
 
 
 def refuse(number: int) -> NoReturn:
@@ -69,6 +63,8 @@ class TreeOperations(Operations):
         self.cache_symlinks = kernel_cache  # type: ignore[misc]  # read from the object by the session
         self.timeout = math.inf if kernel_cache else 0.0
         self.inode_table = InodeTable(root, entry_timeout=self.timeout, attr_timeout=self.timeout)
+        #: The node with a node id; ESTALE when there is none. (Untyped: every handler knows what it expects.)
+        self.node: Callable[[int], Any] = self.inode_table.node
         self.observer = CacheObserver(self.inode_table, coherence_wait)
         self.entries = Entries(self.inode_table, self.observer, self.timeout)
         self.kinds = Kinds()
@@ -76,7 +72,7 @@ class TreeOperations(Operations):
 
     def directory(self, inode: int) -> Dir:
         """The directory with a node id; ENOTDIR when it is something else."""
-        node = cast("Dir", self.inode_table.node(inode))
+        node: Dir = self.node(inode)
         if node.file_type != S_IFDIR:
             refuse(errno.ENOTDIR)
         return node
@@ -84,10 +80,9 @@ class TreeOperations(Operations):
     def describe(self, inode: int) -> str | None:
         """A path that leads to the inode, for messages; None when there is none (any more)."""
         try:
-            node = cast("Node", self.inode_table.node(inode))
+            return self.path(self.node(inode))
         except OSError:
             return None
-        return self.path(node)
 
     def path(self, node: Node) -> str | None:
         """A path from the root to a node, beginning with "/"; None when none leads there."""
