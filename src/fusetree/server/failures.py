@@ -46,8 +46,13 @@ class Failures:
         """How many handlers failed with something else than an OSError."""
         return self._count
 
+    #: What is raised again, out of the handler's thread, instead of being kept from ending it.
+    passing: tuple[type[BaseException], ...] = ()
+
     def __call__(self, request: Request, exc: BaseException) -> int:
         """Log *exc*, keep it if strict; the errno to answer with."""
+        if isinstance(exc, self.passing):
+            raise exc
         number = errno_of(exc)
         if number != errno.EIO and isinstance(exc, OSError):
             return number

@@ -3,7 +3,7 @@
 ::
 
     Session(...)  --> mounted, nothing served yet
-      start(), run()  --> serving, the INIT handshake done
+      start(), run(), serve()  --> serving, the INIT handshake done
         unmounted from outside, stop()  --> ended: wait() returns
           close()  --> unmounted, closed
 
@@ -29,6 +29,7 @@ from fusetree._lowlevel.dispatch import Dispatcher
 from fusetree.errors import SessionClosedError
 from fusetree.server import mountinfo
 from fusetree.server.failures import Failures
+from fusetree.server.loops import running_library
 from fusetree.server.operations import handlers_of
 from fusetree.server.threads import ThreadPool, start_thread
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
+    from fusetree.server.loops import Backend
     from fusetree.server.operations import Operations
 
 logger = logging.getLogger("fusetree")
@@ -97,6 +99,8 @@ class Session:
         )
         self._lock = threading.Lock()
         self._pool: ThreadPool | None = None  # guarded by _lock
+        self._backend: Backend | None = None  # guarded by _lock; of an event loop
+        self._begun = False  # the handshake is done, operations.init() was called
         self._helpers: list[threading.Thread] = []  # the table's notifier and reaper
         self._ended = threading.Event()
         self._closing = False  # guarded by _lock
@@ -124,16 +128,22 @@ class Session:
         with self._lock:
             if self._closing:
                 raise SessionClosedError("the session is closed")
-            if self._pool is not None:
+            if self._pool is not None or self._backend is not None:
                 raise RuntimeError("the session is served already")
             self._pool = pool = ThreadPool(self._connection, self._dispatcher, workers, self._all_ended)
         try:
             self._connection.handshake(ReceiveBuffer())
-            self.operations.init()
+            self._begin()
         except BaseException:
             self._ended.set()
             self.close()
             raise
+        pool.start()
+
+    def _begin(self) -> None:
+        """The handshake is done."""
+        self._begun = True
+        self.operations.init()
         table = self.operations.inode_table
         if table is not None:
             pointer = self._connection.pointer
@@ -141,7 +151,56 @@ class Session:
                 start_thread("fusetree-notifier", lambda: table.run_notifier(pointer)),
                 start_thread("fusetree-reaper", table.run_reaper),
             ]
-        pool.start()
+
+    async def serve(self) -> None:
+        """Serve in the running event loop, asyncio or trio, until unmounted from outside, stopped or cancelled; then the
+        session is closed.
+
+        Handlers, which may be ``async``, run in the loop, in its thread.  While the loop is busy or blocked a thread stands by
+        for what the inode table can answer.  Handlers that wait when the serving ends are cancelled, and their requests
+        answered with EINTR.  A session that threads serve already (:meth:`start`) is taken over from them.
+
+        :raises RuntimeError: neither asyncio nor trio runs here, or a loop serves the session already.
+        :raises MountError: the connection ended before the handshake was done.
+        :raises BaseException: what a strict session kept.
+        """
+        backend_class: type[Backend]
+        if running_library() == "trio":
+            from fusetree.server.trio import TrioBackend as backend_class
+        else:
+            from fusetree.server.aio import AsyncioBackend as backend_class
+        with self._lock:
+            if self._closing:
+                raise SessionClosedError("the session is closed")
+            if self._backend is not None:
+                raise RuntimeError("an event loop serves the session already")
+            self._backend = backend = backend_class(
+                self._connection, self._dispatcher, standby=self.operations.inode_table is not None
+            )
+            pool = self._pool
+        self._failures.passing = (KeyboardInterrupt, SystemExit)  # they end the program that has this loop
+        try:
+            self._connection.set_nonblocking()
+            if pool is None:
+                await self._shake_hands(backend)
+            else:
+                pool.retire()
+            await backend.run()
+        finally:
+            self._all_ended()
+            backend.ended.set()
+            self.close()
+
+    async def _shake_hands(self, backend: Backend) -> None:
+        buffer = ReceiveBuffer()
+        while True:
+            try:
+                self._connection.handshake(buffer)
+            except BlockingIOError:
+                await backend.readable()
+            else:
+                break
+        self._begin()
 
     def run(self, workers: int = 8) -> None:
         """Serve until unmounted from outside or stopped; a signal handler that raises (Ctrl-C) ends it too.
@@ -165,7 +224,10 @@ class Session:
     def stop(self) -> None:
         """End the serving, from any thread and also from a handler; :meth:`close` then unmounts."""
         with self._lock:
-            pool = self._pool
+            pool, backend = self._pool, self._backend
+        if backend is not None:
+            backend.stop()
+            return
         if pool is None:
             self._ended.set()
             return
@@ -185,7 +247,14 @@ class Session:
             if self._closing:
                 return
             self._closing = True
-            pool = self._pool
+            pool, backend = self._pool, self._backend
+        if backend is not None and not backend.ended.is_set():
+            if backend.thread == threading.get_ident():
+                backend.cut()
+            else:
+                backend.stop()
+                if not backend.ended.wait(CLOSE_GRACE):
+                    logger.warning("closing although the event loop does not end its handlers: it is blocked")
         self._connection.exit()
         if pool is not None:
             pool.stop()
@@ -201,7 +270,7 @@ class Session:
                     thread.join(CLOSE_GRACE)
         self._ended.set()
         _sessions.discard(self)
-        if pool is not None:
+        if self._begun:
             self.operations.destroy()
         self._failures.raise_kept()
 

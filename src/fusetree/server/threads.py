@@ -46,6 +46,10 @@ def start_thread(name: str, target: Callable[[], object]) -> threading.Thread:
     return thread
 
 
+def _nothing() -> None:
+    pass
+
+
 class ThreadPool:
     """The threads of one session.
 
@@ -101,6 +105,16 @@ class ThreadPool:
                 last = self._alive == 0
             if last:
                 self._ended()
+
+    def retire(self) -> None:
+        """Leave the connection to an event loop; handlers that run are finished.  It must be non-blocking by now.
+
+        A thread that still gets a request handles it, so nothing has to be waited for.
+        """
+        with self._lock:
+            self._ended = _nothing
+            self._stopping = True
+        self._rotation.stop()
 
     def stop(self) -> None:
         """Ask all threads to end; ``connection.exit()`` must be called before."""

@@ -1,0 +1,231 @@
+"""The backend for asyncio: handlers run in the event loop.
+
+From Python 3.12 on a coroutine is started as an eager task: its first step runs at once, and if that is all, the loop
+never hears of it.  Python 3.10 and 3.11 know no eager tasks, so there each coroutine is a task from the start (a step
+outside a task would break ``current_task()`` and time limits).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from fusetree._lowlevel.connection import ReceiveBuffer
+from fusetree.server.loops import (
+    BATCH,
+    INTERRUPT,
+    StandbyThread,
+    refuse,
+    serving_loop,
+    set_after_asking,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from fusetree._lowlevel.connection import Connection
+    from fusetree._lowlevel.dispatch import Dispatcher
+    from fusetree._lowlevel.request import Request
+
+#: Seconds that cancelled handlers have to end, before their requests are answered without them.
+GRACE = 5.0
+
+
+class AsyncioBackend:
+    """Serves one session in the running asyncio loop.  See `loops.Backend`."""
+
+    def __init__(self, connection: Connection, dispatcher: Dispatcher, *, standby: bool) -> None:
+        self.ended = threading.Event()
+        self.thread = threading.get_ident()
+        self._loop = asyncio.get_running_loop()
+        self._connection = connection
+        self._dispatcher = dispatcher
+        self._call = dispatcher.call
+        self._finish = dispatcher.finish
+        self._fail = dispatcher.fail
+        self._fd = connection.fileno()
+        self._buffer = ReceiveBuffer()
+        self._wants_standby = standby
+        self._standby: StandbyThread | None = None
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._serial = 0
+        self._waiting: dict[int, tuple[asyncio.Task[None], Request]] = {}  # by token, see Request.watch
+        self._undoing: set[asyncio.Task[Any]] = set()  # what handlers take back; nobody waits for it
+        self._context = contextvars.copy_context()
+        dispatcher.background = self._undo
+        dispatcher.ask_first = set_after_asking
+
+    async def readable(self) -> None:
+        """Wait until the connection is readable."""
+        readable: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(self._fd, _settle, readable)
+        try:
+            await readable
+        finally:
+            self._loop.remove_reader(self._fd)
+
+    async def run(self) -> None:
+        """Serve until the connection ended, `stop`, or cancellation."""
+        with serving_loop():
+            self._loop.add_reader(self._fd, self._drain)
+            try:
+                if self._wants_standby:
+                    self._standby = StandbyThread(self._connection)
+                    self._loop.add_reader(self._standby.fileno, self._take_handed)
+                await self._over
+            finally:
+                self._receive_no_more()
+                try:
+                    await self._cancel_all()
+                finally:
+                    self._answer_all()
+
+    def stop(self) -> None:
+        """Make `run` return, from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._end)
+        except RuntimeError:
+            pass  # the loop is closed, so nothing runs
+
+    def cut(self) -> None:
+        """Receive nothing more, cancel all handlers and answer their requests."""
+        self._end()
+        self._receive_no_more()
+        for task, _ in list(self._waiting.values()):
+            task.cancel()
+        self._answer_all()
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _receive_no_more(self) -> None:
+        self._loop.remove_reader(self._fd)
+        standby, self._standby = self._standby, None
+        if standby is not None:
+            self._loop.remove_reader(standby.fileno)
+            standby.stop(self._dispatcher)
+
+    async def _cancel_all(self) -> None:
+        tasks = [task for task, _ in self._waiting.values()]
+        for task in tasks:
+            task.cancel()
+        tasks.extend(self._undoing)
+        if tasks:
+            await asyncio.wait(tasks, timeout=GRACE)
+
+    def _answer_all(self) -> None:
+        for _, request in self._waiting.values():
+            refuse(self._dispatcher, request)
+
+    # ---- requests
+
+    def _drain(self) -> None:
+        """The device is readable."""
+        connection = self._connection
+        connection.begin_drain(not self._waiting)
+        take = connection.take
+        buffer = self._buffer
+        handle = self._handle
+        try:
+            for _ in range(BATCH):
+                request = take(buffer)
+                if request is None:
+                    if connection.exited:
+                        self._loop.remove_reader(self._fd)
+                        self._end()
+                    return
+                handle(request)
+        except OSError as exc:  # of reading the device
+            self._loop.remove_reader(self._fd)
+            if not self._over.done():
+                self._over.set_exception(exc)
+
+    def _take_handed(self) -> None:
+        """The stand-by thread received what needs Python."""
+        if self._standby is None:
+            return
+        take = self._standby.core.take
+        for _ in range(BATCH):
+            request = take()
+            if request is None:
+                return
+            self._handle(request)
+
+    def _handle(self, request: Request) -> None:
+        context = self._context.copy()
+        coroutine = context.run(self._call, request)
+        if coroutine is not None:
+            self._start(request, coroutine, context)
+        elif request.opcode == INTERRUPT:
+            waiting = self._waiting.get(request.inode)
+            if waiting is not None:
+                waiting[0].cancel()
+
+    if sys.version_info >= (3, 12):
+
+        def _start(
+            self, request: Request, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
+        ) -> None:
+            task = asyncio.Task(
+                self._answer(request, coroutine),
+                loop=self._loop,
+                name="fusetree-handler",
+                context=context,
+                eager_start=True,
+            )
+            if not task.done():
+                self._wait_for(request, task)
+
+    else:
+
+        def _start(
+            self, request: Request, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
+        ) -> None:
+            make: Callable[..., asyncio.Task[None]] = functools.partial(asyncio.Task, loop=self._loop)
+            self._wait_for(request, context.run(make, self._answer(request, coroutine)))
+
+    def _wait_for(self, request: Request, task: asyncio.Task[None]) -> None:
+        self._serial = token = self._serial + 1
+        self._waiting[token] = task, request
+        task.add_done_callback(functools.partial(self._done, token))
+        self._connection.begin_drain(False)  # it wants its turn of the loop
+        if request.watch(token):
+            task.cancel()
+
+    def _done(self, token: int, task: asyncio.Task[None]) -> None:
+        _, request = self._waiting.pop(token)
+        if not request.replied:  # cancelled before its first step
+            refuse(self._dispatcher, request)
+
+    async def _answer(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Body of a handler's task."""
+        try:
+            result = await coroutine
+        except asyncio.CancelledError:
+            self._fail(request, InterruptedError())
+        except BaseException as exc:  # the dispatcher knows what is a bug, and what has to end the program
+            self._fail(request, exc)
+        else:
+            self._finish(request, result)
+
+    def _undo(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        task = self._loop.create_task(coroutine, name="fusetree-undo")
+        self._undoing.add(task)
+        task.add_done_callback(self._undone)
+
+    def _undone(self, task: asyncio.Task[Any]) -> None:
+        self._undoing.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            self._loop.call_exception_handler(
+                {"message": "a forget or release handler failed", "exception": exc, "task": task}
+            )
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
