@@ -55,10 +55,9 @@ def test_who_hangs_in_a_mount_is_woken(mountpoint: Path) -> None:
 
         thread = threading.Thread(target=hang, daemon=True)
         thread.start()
-        (connection,) = fusectl.fuse_mounts(mountpoint)
-        waiting = fusectl.CONNECTIONS / str(connection.connection) / "waiting"
-        if waiting.exists():
-            wait_for(lambda: waiting.read_text() != "0\n", what="the request to be on its way")
+        # It cannot be interrupted while it waits for the handshake that nobody answers: state D.
+        status = Path(f"/proc/self/task/{thread.native_id}/stat")
+        wait_for(lambda: status.read_text().rpartition(")")[2].split()[0] == "D", what="the thread to hang")
         fusectl.clear(mountpoint)
         thread.join(10)
         assert [error.errno for error in outcome] in ([errno.ECONNABORTED], [errno.ENOTCONN])
