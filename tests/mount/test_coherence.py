@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from fusetree import Dir, File, Symlink, entry, node
-from tests.mount import reader
+from tests.mount import looker, reader
 from tests.mount.conftest import Mounting
 from tests.scenarios.trees import Settings, Slow
-from tests.support import PYTHON, shell
+from tests.support import PYTHON, shell, wait_for
 
 pytestmark = pytest.mark.mount
 
@@ -192,39 +192,47 @@ def test_modification_times_move(mountpoint: Path, mounted: Mounting) -> None:
 
 @pytest.mark.timeout(60)
 def test_a_change_that_meets_a_client_in_the_middle_of_a_lookup_is_told_again(
-    mountpoint: Path, mounted: Mounting
+    mountpoint: Path, mounted: Mounting, tmp_path: Path
 ) -> None:
     """The kernel does not know an inode yet whose LOOKUP is on its way back: INVAL_INODE is tried again.
 
-    A thread looks each new file up at the moment at which its mode changes.  Without trying again, some keep
-    the old mode for ever.
+    Each new file's mode changes when the server has counted the lookup, which is when its answer is on its
+    way.  Without trying again, some files keep the old mode for ever.
     """
     root = Dir()
-    mounted(root, coherence_wait=WAIT)
-    rounds = 3000
-    appeared = [threading.Event() for _ in range(rounds)]
-    looked = [threading.Event() for _ in range(rounds)]
-
-    def look() -> None:
-        for number in range(rounds):
-            appeared[number].wait(20)
-            os.stat(mountpoint / f"f{number}")
-            looked[number].set()
-
-    looker = threading.Thread(target=look)
-    looker.start()
+    table = mounted(root, coherence_wait=WAIT).session.operations.inode_table
+    assert table is not None
+    shared = tmp_path / "shared"
+    shared.write_bytes(bytes(4096))
+    descriptor = os.open(shared, os.O_RDWR)
+    mapped = mmap.mmap(descriptor, 4096)
+    os.close(descriptor)
+    memory = memoryview(mapped).cast("q")
+    process = subprocess.Popen(
+        [PYTHON, "-S", "-E", Path(looker.__file__), shared, mountpoint], stdout=subprocess.PIPE, text=True
+    )
     stale = []
-    for number in range(rounds):
-        file = root[f"f{number}"] = File(b"", mode=0o444)
-        appeared[number].set()
-        for _ in range(number % 40):  # meets the lookup at another point each time
-            pass
-        file.mode = 0o400
-        assert looked[number].wait(20)
-        if os.stat(mountpoint / f"f{number}").st_mode & 0o777 != 0o400:
-            stale.append(number)
-        del root[f"f{number}"]
-    looker.join()
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for number in range(1, 3001):
+            file = root[f"f{number}"] = File(b"", mode=0o444)
+            memory[looker.ROUND] = number
+            while not table.node_id(file) and memory[looker.LOOKED] != number:
+                pass
+            file.mode = 0o400
+            wait_for(lambda number=number: memory[looker.LOOKED] == number)  # type: ignore[misc]
+            if os.stat(mountpoint / f"f{number}").st_mode & 0o777 != 0o400:
+                stale.append(number)
+            del root[f"f{number}"]
+        memory[looker.ROUND] = -1
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()  # type: ignore[union-attr]
+        memory.release()
+        mapped.close()
     assert stale == []
 
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from fusetree import Dir, File, Symlink, entry, node
-from fusetree.testing import Client, InitFlag, NotifyCode, Opcode
+from fusetree import Dir, File, Symlink, computed, entry, node
+from fusetree.testing import Client, InitFlag, NotifyCode, Opcode, UnansweredError, values, wait_until
 from tests.scenarios.trees import Reports, Settings, Slow
 from tests.support import raises_errno
 
@@ -260,6 +260,68 @@ def test_an_answer_computed_before_a_change_is_not_kept_after_it() -> None:
         assert client.stat("f").st_mode & 0o777 == 0o600
 
 
+def test_an_answer_that_its_notice_overtakes_is_taken_back() -> None:
+    """Between the moment at which an answer is right and the one at which it is sent, a change may be told:
+    it is told again.
+
+    Nothing is taken in until an answer is made and cannot be sent, because the socket is full; then a change
+    comes.
+    """
+    file = File(b"", mode=0o644)
+    with Client(Dir({"f": file}), coherence_wait=0.02) as client:
+        number = client.raw.lookup(1, b"f").node_id
+        for round_ in range(3):
+            seen: list[int] = []
+
+            def taken(body: bytes, seen: list[int] = seen) -> None:
+                seen.append(len(client.notifications))
+
+            def sent(before: int) -> bool:
+                try:
+                    wait_until(lambda: client.connection.unread > before, "the answer", timeout=0.05)
+                except UnansweredError:
+                    return False
+                return True
+
+            with client.connection.paused():
+                for _ in range(5000):
+                    unread = client.connection.unread
+                    answer = client.raw.submit(Opcode.GETATTR, number, bytes(16), taken=taken)
+                    if not sent(unread):
+                        break
+                else:
+                    pytest.fail("the socket is never full")
+                file.mode = 0o400 + round_
+            reply = values.unpack_attr_reply(answer.result(10))
+            assert reply.timeout > 0  # else it would not have been made before the change
+            assert reply.attributes.st_mode & 0o777 != 0o400 + round_
+            client.wait_notification(NotifyCode.INVAL_INODE, node_id=number, since=seen[-1])
+            client.raw.getattr(number)
+
+
+@node
+class Spawning(Dir):
+    """Its attributes cannot be told without a change to the directory that they are asked in."""
+
+    spawned: int = 0
+
+    @computed(size="exact")
+    def spawn(self) -> str:
+        self.spawned += 1
+        self[f"child{self.spawned}"] = File()
+        return "spawned"
+
+
+def test_a_change_made_by_a_handler_does_not_wait_for_the_handler() -> None:
+    """The notice waits until the handler is done, so the handler must not wait for the notice."""
+    root = Dir({"d": Spawning()})
+    with Client(root, coherence_wait=30.0, timeout=5.0) as client:
+        for _ in range(2):
+            assert not client.exists("d/child1")
+        assert client.stat("d/spawn").st_size == len("spawned\n")
+        assert client.exists("d/child1")
+
+
 def test_a_slow_handler_does_not_hold_up_other_lookups() -> None:
     """INVAL_ENTRY would wait for the directory's lock, and all lookups behind it: it is put off."""
     slow = Slow()
@@ -347,7 +409,7 @@ def test_readers_never_see_an_older_value_than_what_was_told() -> None:
     """Four readers and a writer over one pretended kernel: no value older than the last that was told."""
     measured = Measured()
     rounds = 2000
-    told = -1
+    told = 0
     stop = threading.Event()
     errors: list[str] = []
 

@@ -107,6 +107,19 @@ def test_an_unknown_node_is_stale_and_nothing_breaks() -> None:
         client.check()
 
 
+def test_a_lookup_whose_answer_does_not_arrive_is_not_counted() -> None:
+    slow = Slow()
+    with Client(Dir({"d": slow})) as client:
+        number = client.raw.lookup(1, b"d").node_id
+        client.raw.submit_lookup(number, b"slow")
+        assert slow.began.wait(10)
+        client.connection.close()
+        slow.go_on.set()
+        assert client.session.wait(10)
+        assert client.table.statistics().lookups == 1
+        assert client.table.lookup_count(number) == 1
+
+
 def test_node_ids_are_never_reused() -> None:
     root = Dir()
     seen: set[int] = set()

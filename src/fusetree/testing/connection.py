@@ -14,14 +14,17 @@ Rules:
 
 from __future__ import annotations
 
+import array
 import collections
 import errno
+import fcntl
 import os
 import select
 import socket
+import termios
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from attrs import define, frozen
@@ -220,6 +223,19 @@ class Connection:
             raise ValueError(
                 f"the server sent bytes that are no FUSE message: {self.failure}"
             ) from self.failure
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside the block nothing is taken in, so that the server's writes wait once the socket is full."""
+        with self.lock:
+            yield
+
+    @property
+    def unread(self) -> int:
+        """How many bytes the server has written that are not taken in."""
+        number = array.array("i", [0])
+        fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, number)
+        return number[0]
 
     def finish_requests(self) -> None:
         """Tell the server that no request will follow (its reader sees the end); replies still come in."""

@@ -85,6 +85,10 @@ class Kernel:
         self.clock = clock
         self._events = 1
         self._inodes: dict[int, Inode] = {FUSE_ROOT_ID: Inode(FUSE_ROOT_ID, users=1)}
+        # When INVAL_INODE came for a node that is not known, perhaps because its entry is on its way: Linux
+        # answers ENOENT and is
+        # told again, which a socket cannot do.  So the entry that comes then is taken for older.
+        self._invalidated_unknown: dict[int, int] = {}
         self._owed: collections.Counter[int] = collections.Counter()  # lookups to give back
 
     # -- order -------------------------------------------------------------------------------------
@@ -308,6 +312,7 @@ class Kernel:
     def _inval_inode(self, notification: Notification) -> None:
         inode = self._inodes.get(notification.node_id)
         if inode is None:
+            self._invalidated_unknown[notification.node_id] = self._next()
             return
         inode.expires = -math.inf
         inode.version = self._next()
@@ -337,6 +342,7 @@ class Kernel:
         inode = self._inodes.get(node_id)
         if inode is None:
             inode = self._inodes[node_id] = Inode(node_id)
+            inode.version = inode.data_version = self._invalidated_unknown.pop(node_id, 0)
         return inode
 
     def _drop_dentry(self, directory: Inode, name: bytes) -> None:
