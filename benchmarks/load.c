@@ -36,7 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_CLIENTS = 64, LISTING_BYTES = 64 << 10, SMALL_BYTES = 4096, SUB_BITS = 4, BUCKETS = 64 << SUB_BITS };
+enum { MAX_CLIENTS = 64, LISTING_BYTES = 64 << 10, SMALL_BYTES = 4096, SUB_BITS = 6, BUCKETS = 64 << SUB_BITS };
 
 /* Written by one client, read by the parent after that client's end. */
 struct result {
@@ -307,7 +307,7 @@ static const struct operation {
 
 /* ----------------------------------------------------------------------------------------------- one client */
 
-/* Buckets of a logarithmic histogram: 2**SUB_BITS of them for each power of two, so that a value is known to 6 %. */
+/* Buckets of a logarithmic histogram: 2**SUB_BITS of them for each power of two, so that a value is known to 1.6 %. */
 static unsigned bucket_of(uint64_t ns)
 {
     unsigned log;

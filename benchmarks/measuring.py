@@ -72,6 +72,11 @@ class Measured:
         pairs = zip(self.samples[key], self.samples[against], strict=True)
         return Spread.of([one.rate / other.rate for one, other in pairs])
 
+    def latency_ratio(self, key: str, against: str) -> float:
+        """The same of the median times of one operation: what interrupts few operations does not show in it."""
+        pairs = zip(self.samples[key], self.samples[against], strict=True)
+        return statistics.median(other.median_us / one.median_us for one, other in pairs)
+
     def best_ratio(self, key: str, against: str) -> float:
         """The best round of *key* against the best of *against*: what noise alone cannot make worse."""
         return max(sample.rate for sample in self.samples[key]) / max(

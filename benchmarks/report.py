@@ -156,6 +156,7 @@ def _goal_table(
                 CONTESTANTS[goal.subject].title,
                 f"times {CONTESTANTS[goal.against].title}",
                 _with_spread(ratio),
+                _figure(measured[goal.case].latency_ratio(goal.subject, goal.against)),
                 _figure(goal.figure),
                 "yes" if ratio.median >= goal.figure else "**no**",
                 _figure(ceiling.median) if (ceiling := _ceiling(goal, measured[goal.case])) else "",
@@ -164,8 +165,10 @@ def _goal_table(
     for finding in findings:
         if finding.goal:
             met = {True: "yes", False: "**no**", None: ""}[finding.met]
-            rows.append([finding.title, "", "", finding.value, finding.goal, met, ""])
-    return _table(["what", "who", "measured as", "reached", "goal", "met", "C from memory"], rows)
+            rows.append([finding.title, "", "", finding.value, "", finding.goal, met, ""])
+    return _table(
+        ["what", "who", "measured as", "reached", "by median time", "goal", "met", "C from memory"], rows
+    )
 
 
 def _rate(spread: Spread) -> str:
