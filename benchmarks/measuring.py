@@ -73,7 +73,7 @@ class Measured:
         return Spread.of([one.rate / other.rate for one, other in pairs])
 
     def latency_ratio(self, key: str, against: str) -> float:
-        """The same of the median times of one operation: what interrupts few operations does not show in it."""
+        """The same of the median times of one operation, in which what interrupts a few does not show."""
         pairs = zip(self.samples[key], self.samples[against], strict=True)
         return statistics.median(other.median_us / one.median_us for one, other in pairs)
 
