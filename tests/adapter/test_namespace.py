@@ -184,6 +184,24 @@ def test_a_method_that_returns_something_else_is_a_bug(serve: Serve) -> None:
             requests.ops.create(ROOT_INODE, name, 0o644, os.O_WRONLY, ROOT)
 
 
+def test_a_new_file_whose_attributes_fail_is_not_left_open(serve: Serve) -> None:
+    class Unsized(FileNode):
+        def content(self) -> bytes:
+            return b""
+
+        def size(self) -> int:
+            raise RuntimeError("a bug")
+
+    class Making(Dir):
+        def on_create(self, name: str, mode: int) -> FileNode:
+            return Unsized()
+
+    requests = serve(Making())
+    with pytest.raises(RuntimeError, match="a bug"):
+        requests.ops.create(ROOT_INODE, b"new", 0o644, os.O_RDONLY, ROOT)
+    assert requests.table.statistics().handles == 0
+
+
 def test_moving_between_directories(serve: Serve) -> None:
     root = Open({"a": Open({"f": "x"}), "b": Open({"f": "old"}), "closed": {}})
     moved, replaced = root["a/f"], root["b/f"]

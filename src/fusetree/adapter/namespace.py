@@ -58,7 +58,11 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         node = self._create(directory, text, mode, ctx)
         attr = self.entries.begin(node)  # keeps the node id while it is opened
         info = self.open_node(attr.node_id, node, flags)
-        return info, self.entries.attributes(node)
+        try:
+            return info, self.entries.attributes(node)
+        except BaseException:
+            self.release(info.fh)
+            raise
 
     def mknod(
         self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: RequestContext
