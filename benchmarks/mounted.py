@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -88,6 +89,9 @@ class Server:
 
     def _start(self) -> None:
         command = self.contestant.command(self._source, self.mountpoint, self._threads, self.burn)
+        if shutil.which("setpriv"):
+            # Killed, we could not end it: then the kernel asks it to end.
+            command = ["setpriv", "--pdeathsig", "TERM", *command]
         # The server's words are kept in a file: a pipe that nobody reads would stop it.
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # until the end
         with on_cores(self._cores), open("/proc/self/mountinfo", encoding="utf-8") as mounts:

@@ -20,6 +20,7 @@ import gc
 import importlib
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -122,6 +123,10 @@ def mounted(tree: content.Tree, mountpoint: str, mode: str, workers: int) -> Abs
     )
 
 
+def _end(number: int, frame: Any) -> None:
+    raise SystemExit  # out of the wait, through the end of the mount
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("mode", choices=MODES)
@@ -130,6 +135,7 @@ def main() -> None:
     parser.add_argument("--burn", action="store_true")
     parser.add_argument("--workers", type=int, default=8)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)
     tree = content.load(arguments.source)
     if arguments.burn:
         burning.start()

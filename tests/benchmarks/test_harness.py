@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -246,6 +247,7 @@ def test_the_program_measures_ours_beside_c_and_writes_its_tables(tmp_path: Path
 @needs_compiler
 @pytest.mark.mount
 @pytest.mark.root
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_neither_mounts_nor_processes_nor_folders(
     tmp_path: Path, sign: signal.Signals
@@ -259,23 +261,52 @@ def test_interrupted_it_leaves_neither_mounts_nor_processes_nor_folders(
         stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
-        wait_for(lambda: len(fuse_mounts(tmp_path)) == 2, what="the servers' mounts")
-        wait_for(lambda: _load_of(process.pid), what="the load")
+        # the first run compiles what it needs
+        wait_for(lambda: len(fuse_mounts(tmp_path)) == 2, what="the servers' mounts", timeout=60)
+        wait_for(lambda: _load_of(process.pid), what="the load", timeout=30)
         process.send_signal(sign)
         _out, err = process.communicate(timeout=30)
     finally:
         if process.poll() is None:
-            process.kill()
+            process.kill()  # its servers end with it
             process.communicate()
     assert b"interrupted" in err
     assert not fuse_mounts(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["report.json", "report.md"]
 
 
+@needs_compiler
+@pytest.mark.mount
+@pytest.mark.root
+@pytest.mark.parametrize("contestant", ["c-memory", "published"])
+def test_killed_it_takes_its_servers_along(folder: Path, tmp_path: Path, contestant: str) -> None:
+    program = (
+        "import os, sys; from benchmarks.mounted import Server; from benchmarks.contestants import CONTESTANTS\n"
+        f"with Server(CONTESTANTS[{contestant!r}], {str(folder)!r}, os.sched_getaffinity(0)) as server:\n"
+        "    print(server.mountpoint, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        mountpoint = process.stdout.readline().strip()
+        assert fuse_mounts(mountpoint)
+    finally:
+        process.kill()
+        process.communicate()
+    wait_for(lambda: not fuse_mounts(mountpoint), what="the end of the mount", timeout=20)
+    Path(mountpoint).rmdir()
+    Path(mountpoint).parent.rmdir()
+
+
 def _load_of(parent: int) -> bool:
     """Whether process *parent* has started the load generator."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return any(Path(f"/proc/{child}/comm").read_text().strip() == "load" for child in children)
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a child may end meanwhile
+        return any(Path(f"/proc/{child}/comm").read_text().strip() == "load" for child in children)
+    return False
 
 
 @needs_compiler
