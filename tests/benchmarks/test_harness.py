@@ -281,7 +281,8 @@ def test_interrupted_it_leaves_neither_mounts_nor_processes_nor_folders(
 @pytest.mark.parametrize("contestant", ["c-memory", "published"])
 def test_killed_it_takes_its_servers_along(folder: Path, tmp_path: Path, contestant: str) -> None:
     program = (
-        "import os, sys\nfrom benchmarks.mounted import Server\nfrom benchmarks.contestants import CONTESTANTS\n"
+        "import os, sys\nfrom benchmarks.contestants import CONTESTANTS\n"
+        "from benchmarks.mounted import Server\n"
         f"with Server(CONTESTANTS[{contestant!r}], {str(folder)!r}, os.sched_getaffinity(0)) as server:\n"
         "    print(server.mountpoint, flush=True)\n"
         "    sys.stdin.read()\n"
