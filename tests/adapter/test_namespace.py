@@ -290,3 +290,17 @@ def test_what_cannot_be_called_is_no_method() -> None:
 
     with pytest.raises(TypeError, match=r"Wrong\.on_unlink must be a method"):
         Kind.of(Wrong)
+
+
+def test_declared_files_go_with_their_directory(serve: Serve) -> None:
+    @node
+    class Job(Dir):
+        command: str = entry("")
+
+    root = Open({"job": Job(), "full": Job()})
+    root["full"]["more"] = "added\n"
+    requests = serve(root)
+    requests.ops.rmdir(1, b"job", ROOT)
+    assert "job" not in root
+    with raises_errno(errno.ENOTEMPTY):
+        requests.ops.rmdir(1, b"full", ROOT)

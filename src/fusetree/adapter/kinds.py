@@ -9,7 +9,7 @@ through the mount, and either returns, which allows it, or raises an `OSError`. 
     on_symlink(name, target) -> Symlink   symlink(2)
     on_link(name, node) -> None           link(2): one more name for a file of this tree
     on_unlink(name) -> None               unlink(2)
-    on_rmdir(name) -> None                rmdir(2) of an empty directory
+    on_rmdir(name) -> None                rmdir(2) of a directory that has declared files at most
     on_rename(name, directory, new_name) -> None    rename(2), asked of the directory that loses the name;
                                           `directory` gets it, and its class must have `on_rename` too
 

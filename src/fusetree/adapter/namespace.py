@@ -159,12 +159,13 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         self._remove(directory, text, child)
 
     def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
-        """Remove an empty directory, if the `on_rmdir` of the one that holds it lets it."""
+        """Remove a directory without names of its own, if the `on_rmdir` of the one that holds it lets it."""
         directory, text, child = self._taken_place(parent_inode, name)
         method = self._allowed(self.kinds[type(directory)].rmdir)
         if not isinstance(child, Dir):
             refuse(errno.ENOTDIR)
-        if len(child):
+        # The files that its class declares go with it, as in configfs: nobody could remove them before.
+        if any(not child.declares(entry) for entry in child):
             refuse(errno.ENOTEMPTY)
         call(method, directory, text)
         self._remove(directory, text, child)

@@ -274,8 +274,12 @@ class Dir(Node):
             raise KeyError(path)
         return directory, name
 
+    def declares(self, name: str) -> bool:
+        """Whether *name* is that of a child which the class declares, and which therefore stays."""
+        return name in self._declared_.files
+
     def _refuse_declared_(self, name: str) -> None:
-        if name in self._declared_.files:
+        if self.declares(name):
             raise ValueError(f"{name!r} is declared by {type(self).__name__}: it stays where it is")
 
     def _put_(self, name: str, child: Node) -> None:
