@@ -298,7 +298,7 @@ def test_declared_files_go_with_their_directory(serve: Serve) -> None:
         command: str = entry("")
 
     root = Open({"job": Job(), "full": Job()})
-    root["full"]["more"] = "added\n"
+    root["full/more"] = "added\n"
     requests = serve(root)
     requests.ops.rmdir(1, b"job", ROOT)
     assert "job" not in root
