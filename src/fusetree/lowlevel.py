@@ -14,6 +14,7 @@ from fusetree._lowlevel.inodes import InodeTable
 from fusetree._lowlevel.request import RequestContext
 from fusetree.errors import FUSEError, MountError, SessionClosedError, UnsupportedFeatureError
 from fusetree.flags import RENAME_EXCHANGE, RENAME_NOREPLACE, ROOT_INODE
+from fusetree.server.loops import running_library
 from fusetree.server.operations import Operations
 from fusetree.server.session import Session
 
@@ -42,5 +43,6 @@ __all__ = [
     "features",
     "package_version",
     "readdir_reply",
+    "running_library",
     "runtime_version",
 ]

@@ -20,17 +20,15 @@ from __future__ import annotations
 import logging
 import stat
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
 from fusetree.adapter.usercode import inside_handler
 from fusetree.nodes.base import Change
+from fusetree.server.loops import on_serving_loop, serving_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fusetree._lowlevel.notices import Ticket
     from fusetree.lowlevel import InodeTable
     from fusetree.nodes.base import Node
@@ -41,23 +39,6 @@ __all__ = ["CacheObserver", "CacheStatistics", "serving_loop"]
 logger = logging.getLogger("fusetree.adapter")
 
 _ATTRIBUTES: Final = Change.ATTRIBUTES
-
-_thread = threading.local()  # .serving: how many `serving_loop` blocks this thread is in
-
-
-@contextmanager
-def serving_loop() -> Iterator[None]:
-    """Mark the calling thread as one whose event loop serves a mount.
-
-    Changes made on this thread, inside the block, do not wait until the kernel knows of them: a reader that
-    the kernel must wait for may be waiting for this loop.
-    """
-    _thread.serving = getattr(_thread, "serving", 0) + 1
-    try:
-        yield
-    finally:
-        _thread.serving -= 1
-
 
 @attrs.frozen
 class CacheStatistics:
@@ -133,7 +114,7 @@ class CacheObserver:
                 logger.debug(
                     "a change made by a handler did not wait until the kernel was told of it (logged once)"
                 )
-        elif getattr(_thread, "serving", 0):
+        elif on_serving_loop():
             with self._lock:
                 self._on_loop += 1
                 first = self._on_loop == 1

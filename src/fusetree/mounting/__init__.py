@@ -4,6 +4,7 @@
 ``options``     what can be asked for, checked
 ``mountpoint``  the place and the machine, looked at beforehand
 ``stale``       what a killed server leaves behind
+``loops``       `async with mount(...)`: in an event loop
 ``mounted``     mount() and Mount: in the background of a program that does something else
 ``foreground``  run(): a program that does nothing else
 ==============  ==================================================================================

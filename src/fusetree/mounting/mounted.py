@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from fusetree.errors import MountError
+from fusetree.errors import MountError, SessionClosedError
 from fusetree.mounting import mountpoint as place
 from fusetree.mounting.options import MountOptions
 from fusetree.nodes import Dir
@@ -31,6 +31,7 @@ from fusetree.nodes import Dir
 if TYPE_CHECKING:
     from fusetree.adapter import NodeOperations
     from fusetree.lowlevel import Session
+    from fusetree.mounting.loops import Serving
 
     if sys.version_info >= (3, 11):
         from typing import Self
@@ -41,7 +42,10 @@ logger = logging.getLogger("fusetree")
 
 
 class Mount:
-    """A mounted tree.  Made by `mount()`; a context manager that unmounts at its end.
+    """A mounted tree.  Made by `mount()`; a context manager, also of `async with`, that unmounts at its end.
+
+    Inside `async with`, under asyncio or trio, the event loop serves the tree: the program's own code, called
+    by readers and writers, then runs in the loop's thread.  Else background threads serve it.
 
     Without `with`, the mount stays until `close()`, until somebody unmounts it from outside, or until the
     interpreter exits.  Keeping the object is not needed for that.
@@ -64,6 +68,8 @@ class Mount:
         self._process = os.getpid()
         self._lock = threading.RLock()  # held while closing, so that a second caller waits for the first
         self._closed = False  # guarded by _lock
+        self._serving: Serving | None = None  # inside `async with`
+        self._loop_thread = 0  # its thread, then
         self._failures: list[BaseException] = []  # guarded by _lock; what strict=True has to raise
         atexit.register(self._close)
 
@@ -89,6 +95,8 @@ class Mount:
         """
         if os.getpid() != self._process:
             return True
+        if self._loop_thread == threading.get_ident():
+            raise RuntimeError("wait() would block the event loop that serves the mount: await unmounted()")
         try:
             return self.session.wait(timeout)
         except Exception as error:
@@ -150,6 +158,41 @@ class Mount:
             # The body's own exception is most often what the handler's caused (an EIO), so both go out
             # together.
             raise _strict_error(failures if error is None else [*failures, error])
+
+    async def __aenter__(self) -> Self:
+        from fusetree.mounting.loops import serving
+
+        if self.closed:
+            raise SessionClosedError("the tree is unmounted")
+        self._serving = serving(self.session)
+        self._loop_thread = threading.get_ident()
+        await self._serving.begin()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._serving is not None
+        try:
+            failure = await self._serving.end()
+        finally:
+            self._loop_thread = 0
+            self._close()
+        if failure is not None:
+            if not self.options.strict or not isinstance(failure, Exception):
+                raise failure
+            self._keep(failure)
+        self.__exit__(kind, error, traceback)
+
+    async def unmounted(self) -> None:
+        """Inside `async with`, wait until the tree is unmounted from outside.
+
+        Raises:
+            RuntimeError: no event loop serves the tree.
+        """
+        if self._serving is None:
+            raise RuntimeError("unmounted() is for `async with mount(...)`; without a loop, call wait()")
+        await self._serving.ended()
 
 
 def _strict_error(failures: list[BaseException]) -> BaseException:

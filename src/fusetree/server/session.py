@@ -103,6 +103,7 @@ class Session:
         self._begun = False  # the handshake is done, operations.init() was called
         self._helpers: list[threading.Thread] = []  # the table's notifier and reaper
         self._ended = threading.Event()
+        self._closed = threading.Event()  # close() is done
         self._closing = False  # guarded by _lock
         self._mount_id: int | None = None
         if self.mountpoint is not None:
@@ -244,10 +245,12 @@ class Session:
         :raises BaseException: what a strict session kept.
         """
         with self._lock:
-            if self._closing:
-                return
-            self._closing = True
+            closing, self._closing = self._closing, True
             pool, backend = self._pool, self._backend
+        if closing:
+            if backend is not None and backend.thread != threading.get_ident():
+                self._closed.wait(CLOSE_GRACE)  # the loop does it
+            return
         if backend is not None and not backend.ended.is_set():
             if backend.thread == threading.get_ident():
                 backend.cut()
@@ -270,8 +273,11 @@ class Session:
                     thread.join(CLOSE_GRACE)
         self._ended.set()
         _sessions.discard(self)
-        if self._begun:
-            self.operations.destroy()
+        try:
+            if self._begun:
+                self.operations.destroy()
+        finally:
+            self._closed.set()
         self._failures.raise_kept()
 
     def _all_ended(self) -> None:

@@ -14,6 +14,7 @@ end.
     wire          layouts of the messages
     protocol      numbers: operation codes, flags
     deadlines     waiting that ends
+    loops         an event loop in a thread of its own
     pytest_plugin fixtures
 
 It promises: nothing sleeps and nothing waits without a deadline; a wrong message of the server is an error,

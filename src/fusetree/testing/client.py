@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusetree.testing.connection import Credentials
 from fusetree.testing.deadlines import wait_until
+from fusetree.testing.loops import BackendName, LoopThread
 from fusetree.testing.paths import PathClient
 from fusetree.testing.protocol import DEFAULT_CAPABILITIES, FUSE_ROOT_ID, InitFlag
 
@@ -54,6 +55,8 @@ class Client(PathClient):
         root: Dir | Mapping[str, Any] | Operations,
         *,
         workers: int = 8,
+        backend: BackendName = "threads",
+        loop_debug: bool = False,
         strict: bool = False,
         timeout: float = 10.0,
         credentials: Credentials | None = None,
@@ -65,7 +68,9 @@ class Client(PathClient):
 
         Args:
             root: a directory node, a mapping that one is made of, or operations.
-            workers: handlers that may run at once.
+            workers: handlers that may run at once in threads.
+            backend: who runs the handlers: "threads", or an "asyncio" or "trio" loop in a thread of its own.
+            loop_debug: asyncio's debug mode.
             strict: an exception in a handler that is a bug is raised by `close`.
             timeout: seconds that every wait may take.
             credentials: who asks; root with this process' id unless given.
@@ -95,11 +100,15 @@ class Client(PathClient):
             capabilities=capabilities,
         )
         self._closed = False
+        self._loop: LoopThread | None = None
         try:
             with server_end:  # the session has a duplicate
                 self.session = Session(operations, fd=server_end.fileno(), strict=strict)
             handshake = self.send_init()  # waits in the socket until the session reads it
-            self.session.start(workers)
+            if backend == "threads":
+                self.session.start(workers)
+            else:
+                self._loop = LoopThread(self.session, backend, debug=loop_debug)
             self.finish_init(handshake)
         except BaseException:
             self.close()
@@ -126,6 +135,8 @@ class Client(PathClient):
         try:
             if hasattr(self, "session"):
                 self.session.close()
+            if self._loop is not None:
+                self._loop.join(self.timeout)
         finally:
             self.connection.close()
             close_operations = getattr(self.operations, "close", None)
