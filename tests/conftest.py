@@ -9,6 +9,8 @@
   the mount of its own process gets no signal, so five seconds later the watchdog shows all stacks and
   aborts the connections; if the interpreter itself is stuck, faulthandler ends the process half a minute
   later.
+* Signals that the run got handed on ignored, as in `nohup make test &`, are heeded again: programs leave an
+  ignored signal ignored, and those under test are ended by signals.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ import atexit
 import faulthandler
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
 import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -39,7 +43,7 @@ _terminal = pytest.StashKey[int]()  # stderr as it was before it was captured
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the run its temporary folder, before anything asks for one."""
+    """Give the run its temporary folder, before anything asks for one; heed signals."""
     folder = Path(tempfile.mkdtemp(prefix="ft-")).resolve()
     folder.chmod(0o755)
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
@@ -48,6 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_terminal] = os.dup(2)
     # First come, last served: others, multiprocessing among them, tidy up what they have there before.
     atexit.register(_remove, folder, os.getpid())
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, _survive)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _survive(number: int, frame: FrameType | None) -> None:
+    """Do nothing: not the same as SIG_IGN, which programs that are started here would inherit."""
 
 
 def _remove(folder: Path, owner: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, Completed, python
+from tests.support import PYTHON, ROOT, Completed, python, shell
 
 HEAD = """
 import os, threading
@@ -66,6 +66,20 @@ def test_leaves_it(mountpoint):
     assert answer.status == 1
     assert "1 passed, 1 error" in answer.text
     assert "test_leaves_it left mounted: " in answer.text
+
+
+def test_signals_that_the_run_got_ignored_are_heeded_by_the_programs_under_test(checkout: Path) -> None:
+    body = """
+import signal, subprocess, sys
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_ends(name):
+    program = f"import signal; signal.raise_signal(signal.{name})"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode != 0
+"""
+    (checkout / "tests" / "test_body.py").write_text(HEAD + body)
+    command = f"trap '' INT HUP; {PYTHON} -m pytest -p no:cacheprovider"
+    assert "2 passed" in shell(command, cwd=checkout).ok().text
 
 
 BODY_FOR_MISSING = """
