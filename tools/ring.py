@@ -11,8 +11,9 @@ it here is seen by nobody else. So there is nothing to restore, even if this pro
   copied.
 * FUSE mounts of others are detached in the namespace, which would otherwise keep them alive.
 
-Where no namespace is to be had, COMMAND runs in the one there is, /dev/fuse is opened with chmod if it must
-be, and closed again on every way out. As an ordinary user COMMAND just runs, `--unprivileged` or not.
+Where no namespace is to be had (in a chroot, for one), COMMAND runs in the one there is, /dev/fuse is
+opened with chmod if it must be, and closed again on every way out. As an ordinary user COMMAND just runs,
+`--unprivileged` or not.
 
 The exit status is COMMAND's; 1 if it left a FUSE mount behind; 124 if it took longer than the limit, in
 which case the connections of its mounts are aborted first, for a process that hangs in its own mount cannot
@@ -38,6 +39,8 @@ from types import FrameType
 from tools.fusectl import CONNECTIONS, abort, detach, fuse_mounts
 
 DEVICE = Path("/dev/fuse")
+MTAB = Path("/etc/mtab")
+UNREAD = {".git", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__"}
 INSIDE = "FUSETREE_RING_NAMESPACE"  # set in the environment of the copy of this process in the namespace
 
 
@@ -116,6 +119,7 @@ class _Unprivileged:
         os.chown(self._home, self._user.pw_uid, self._user.pw_gid)
         try:
             self._stack.enter_context(self._open_device())
+            self._stack.enter_context(_mtab())
             self._make_readable()
         except BaseException:
             self._stack.close()
@@ -203,6 +207,19 @@ class _Unprivileged:
         os.chdir(here)  # what was the working folder lies hidden below
 
 
+@contextmanager
+def _mtab() -> Iterator[None]:
+    """Within, there is an /etc/mtab. Bare systems have none, and fusermount3 then unmounts nothing."""
+    if os.path.lexists(MTAB):
+        yield
+        return
+    MTAB.symlink_to("../proc/self/mounts")
+    try:
+        yield
+    finally:
+        MTAB.unlink(missing_ok=True)
+
+
 def _needed_folders() -> list[Path]:
     """The checkout, .venv and the interpreter, and the folders of the links leading there; outermost only."""
     found = {Path.cwd(), Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
@@ -222,12 +239,11 @@ def _open(folder: Path) -> bool:
 
 
 def _all_readable(top: Path) -> bool:
-    """Whether everybody may read all below *top* (the history of the checkout does not matter)."""
+    """Whether everybody may read all below *top*, except what no test reads."""
     for folder, folders, files in os.walk(top):
         if os.stat(folder).st_mode & 0o005 != 0o005:
             return False
-        if ".git" in folders:
-            folders.remove(".git")
+        folders[:] = [name for name in folders if name not in UNREAD]
         if any(os.lstat(os.path.join(folder, name)).st_mode & 0o004 == 0 for name in files):
             return False
     return True
@@ -235,7 +251,7 @@ def _all_readable(top: Path) -> bool:
 
 def _copy_readable(source: Path, target: Path) -> None:
     def ignored(folder: str, names: list[str]) -> list[str]:
-        return [name for name in names if name in (".git", "__pycache__", ".mypy_cache", ".ruff_cache")]
+        return [name for name in names if name in UNREAD]
 
     shutil.copytree(source, target, symlinks=True, ignore=ignored, dirs_exist_ok=True)
     _must("chmod", "-R", "a+rX", str(target))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import PYTHON, ROOT, Completed, python
+from tests.support import PYTHON, ROOT, Completed, python, shell
 
 HANG = """
 import os, pathlib, tempfile
@@ -55,6 +55,9 @@ def test_nobody_may_open_the_device_within_and_only_there() -> None:
 
 @pytest.mark.root
 @pytest.mark.mount
+@pytest.mark.skipif(
+    shell("unshare --mount true").status != 0, reason="no mount namespace is to be had here (a chroot?)"
+)
 def test_a_checkout_that_is_closed_to_others_is_readable_within(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     checkout = closed / "checkout"
