@@ -47,6 +47,8 @@ def _governor() -> str:
 
 
 def _commit() -> str:
+    if shutil.which("git") is None:
+        return "not known"
     done = subprocess.run(
         ["git", "-C", str(building.PROJECT), "describe", "--always", "--dirty"],
         capture_output=True,
