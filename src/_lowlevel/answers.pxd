@@ -1,18 +1,19 @@
 # cython: language_level=3
-"""Answers without Python, and the one place where coherent replies leave.
+"""Answers without Python.
 
 ``answer_*``: without the GIL; 1: the request was answered (it is gone), 0: Python must answer it.
-``reply_*_coherent``: with the GIL, which is released around the send; the request is gone afterwards in any case; returns
-what libfuse said (0, or a negative errno: nobody got it, counts are already undone).
 """
 
 from libc.stdint cimport uint64_t
 
-from fusetree._lowlevel.inodes cimport NodeAttributes
+from fusetree._lowlevel.coherence cimport (     # so that the request path needs this file alone
+    reply_attr_coherent,
+    reply_create_coherent,
+    reply_entry_coherent,
+)
 from fusetree._lowlevel.libfuse.common cimport fuse_file_info
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_ino_t, fuse_req_t
 from fusetree._lowlevel.libfuse.posix cimport off_t
-from fusetree._lowlevel.notices cimport handler_begins, handler_ends    # so that the request path needs this file alone
 from fusetree._lowlevel.table cimport ft_table
 
 cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const char *name) noexcept nogil
@@ -20,22 +21,17 @@ cdef int answer_getattr(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexcep
 cdef int answer_readlink(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexcept nogil
 cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
 cdef int answer_read(
-    ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info *fi) noexcept nogil
+    ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+    fuse_file_info *fi) noexcept nogil
 cdef int answer_flush(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
 cdef int answer_release(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
 cdef int answer_opendir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
 cdef int answer_readdir(
-    ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info *fi, int plus) noexcept nogil
+    ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info *fi,
+    int plus) noexcept nogil
 cdef int answer_releasedir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
 cdef int answer_access(ft_table *table, fuse_req_t req, fuse_ino_t ino, int mask) noexcept nogil
-cdef int answer_getxattr(ft_table *table, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size) noexcept nogil
+cdef int answer_getxattr(
+    ft_table *table, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size) noexcept nogil
 cdef int answer_listxattr(ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size) noexcept nogil
 cdef void table_forget(ft_table *table, fuse_ino_t ino, uint64_t count) noexcept nogil
-
-# stamp: what handler_begins(table, parent) returned before the handler ran (notices.pxd).
-cdef int reply_entry_coherent(
-    ft_table *table, fuse_req_t req, NodeAttributes attributes, fuse_ino_t parent, const char *name, uint64_t stamp) noexcept
-cdef int reply_create_coherent(
-    ft_table *table, fuse_req_t req, NodeAttributes attributes, fuse_ino_t parent, const char *name, uint64_t stamp,
-    const fuse_file_info *fi) noexcept
-cdef int reply_attr_coherent(ft_table *table, fuse_req_t req, NodeAttributes attributes) noexcept

@@ -1,26 +1,18 @@
 # cython: language_level=3
-"""Answers without Python, and the one place where coherent replies leave.
-
-The reply rule, for answers from the table and for replies of handlers alike:
-
-    lock     the change counter is the one the values belong to?  yes: arm, and let the timeouts stand; no: timeout 0
-             entry replies: raise the lookup count; a name is armed only if it leads there now
-    unlock
-    send     failed (the caller was interrupted, the mount is gone): undo the count
-    look     did anything change meanwhile?  then queue a notice: the kernel may have got it before the answer
-
-So no answer that is older than a change outlives the notice of that change.
+"""Requests that are answered without Python, from what the inode table has published.
 
 Rule 1: an answer either takes the request (1) or leaves everything as it was (0).
-Rule 2: only what is granted is answered for access; refusing is Python's business.
+Rule 2: each keeps the reply rule of `coherence.pyx`.
+Rule 3: only what is granted is answered for access; refusing is Python's business.
 """
 
 from cpython.object cimport PyObject
-from libc.errno cimport EIO, ENODATA, ENOENT, ENOMEM, ESTALE
-from libc.stdint cimport uint32_t, uint64_t
+from libc.errno cimport ENODATA, ENOENT, ENOMEM, ESTALE
+from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset, strlen
 
+from fusetree._lowlevel.coherence cimport look_again, look_again_at_name, undo_lookup
 from fusetree._lowlevel.handles cimport locked_handle, locked_handle_open, locked_handle_release
 from fusetree._lowlevel.libfuse.common cimport ft_noflush
 from fusetree._lowlevel.libfuse.lowlevel cimport (
@@ -28,7 +20,6 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_entry_param,
     fuse_reply_attr,
     fuse_reply_buf,
-    fuse_reply_create,
     fuse_reply_entry,
     fuse_reply_err,
     fuse_reply_open,
@@ -39,7 +30,8 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
 from fusetree._lowlevel.libfuse.posix cimport c_stat
 from fusetree._lowlevel.libfuse.pthread cimport ft_load, ft_ref, pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.listing cimport filter_bit, ft_fill, listing_fill, name_hash, slot_find
-from fusetree._lowlevel.notices cimport locked_queue_inode, locked_queue_name
+from fusetree._lowlevel.notices cimport locked_queue_inode
+from fusetree._lowlevel.packing cimport attributes_unpack
 from fusetree._lowlevel.table cimport (
     ARMED_ATTRIBUTES,
     ARMED_CONTENT,
@@ -52,10 +44,7 @@ from fusetree._lowlevel.table cimport (
     HANDLE_DIRECT_IO,
     HAS_ATTRIBUTES,
     HAS_XATTRS,
-    KNOWN_KIND,
     SLOT_ARMED,
-    attributes_pack,
-    attributes_unpack,
     content_drop,
     ft_content,
     ft_directory,
@@ -63,10 +52,8 @@ from fusetree._lowlevel.table cimport (
     ft_handle,
     ft_slot,
     locked_arm,
-    locked_directory,
     locked_find,
     locked_find_node,
-    locked_lower,
     locked_raise,
 )
 
@@ -79,66 +66,10 @@ cdef enum:
     W_OK = 2
 
 
-# ------------------------------------------------------------------------------------------------ names and attributes
+# --------------------------------------------------------------------------------------- names and attributes
 
-cdef void undo_lookup(ft_table *table, uint64_t node_id, uint64_t count) noexcept nogil:
-    cdef ft_entry *entry
-    pthread_mutex_lock(&table.lock)
-    entry = locked_find(table, node_id)
-    if entry != NULL:
-        locked_lower(table, entry, count)
-    pthread_mutex_unlock(&table.lock)
-
-
-cdef void look_again(ft_table *table, uint64_t node_id, uint64_t change) noexcept nogil:
-    cdef ft_entry *entry
-    pthread_mutex_lock(&table.lock)
-    entry = locked_find(table, node_id)
-    if entry != NULL and entry.change != change:
-        locked_queue_inode(table, entry, True)
-    pthread_mutex_unlock(&table.lock)
-
-
-cdef bint locked_name_leads(
-        ft_entry *directory_entry, const char *name, size_t length, uint32_t hash, const PyObject *child, uint64_t stamp,
-        bint arm) noexcept nogil:
-    """Whether a name leads to *child* (NULL: nowhere) now; if so, and *arm*, remember that the kernel is given that.
-
-    A published listing knows.  Without one, the answer stands if no name of the directory changed since *stamp*.
-    """
-    cdef ft_directory *directory = locked_directory(directory_entry)
-    cdef ft_slot *slot = NULL
-    if directory == NULL:
-        return False
-    if directory.complete:
-        slot = slot_find(directory, name, length, hash)
-        if (slot == NULL) != (child == NULL) or (slot != NULL and slot.child != child):
-            return False
-    elif directory.change != stamp:
-        return False
-    if arm:
-        if slot != NULL:
-            slot.flags |= SLOT_ARMED
-        else:
-            directory.given |= filter_bit(hash)
-    return True
-
-
-cdef void look_again_at_name(
-        ft_table *table, uint64_t parent, const char *name, size_t length, uint32_t hash, uint64_t child_id,
-        uint64_t stamp) noexcept nogil:
-    cdef ft_entry *entry
-    cdef ft_entry *child
-    cdef const PyObject *node = NULL
-    pthread_mutex_lock(&table.lock)
-    entry = locked_find(table, parent)
-    if entry != NULL:
-        if child_id != 0:
-            child = locked_find(table, child_id)
-            node = child.node if child != NULL else <PyObject *>entry     # an address that is no node: leads nowhere
-        if not locked_name_leads(entry, name, length, hash, node, stamp, False):
-            locked_queue_name(table, parent, 0, name, length, hash)
-    pthread_mutex_unlock(&table.lock)
+cdef bint is_dot(const char *name) noexcept nogil:
+    return name[0] == c"." and (name[1] == 0 or (name[1] == c"." and name[2] == 0))
 
 
 cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const char *name) noexcept nogil:
@@ -161,7 +92,7 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
         return 1
     directory = <ft_directory *>entry.body if entry.flags & BODY_DIRECTORY else NULL
     # "." and ".." come from file servers that export the mount; they are no names of the listing.
-    if directory == NULL or not directory.complete or (name[0] == c"." and (length == 1 or (length == 2 and name[1] == c"."))):
+    if directory == NULL or not directory.complete or is_dot(name):
         pthread_mutex_unlock(&table.lock)
         return 0
     slot = slot_find(directory, name, length, hash)
@@ -294,7 +225,8 @@ cdef bint no_xattrs(ft_table *table, fuse_ino_t ino) noexcept nogil:
     return result
 
 
-cdef int answer_getxattr(ft_table *table, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size) noexcept nogil:
+cdef int answer_getxattr(
+        ft_table *table, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size) noexcept nogil:
     if not no_xattrs(table, ino):
         return 0
     fuse_reply_err(req, ENODATA)
@@ -361,7 +293,8 @@ cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_
 
 
 cdef int answer_read(
-        ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info *fi) noexcept nogil:
+        ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+        fuse_file_info *fi) noexcept nogil:
     cdef ft_handle *handle
     cdef ft_entry *entry
     cdef ft_content *content
@@ -392,7 +325,9 @@ cdef int answer_read(
     if start >= content.size:
         fuse_reply_buf(req, NULL, 0)
     else:
-        fuse_reply_buf(req, content.data + start, size if size < content.size - start else content.size - start)
+        if size > content.size - start:
+            size = content.size - start
+        fuse_reply_buf(req, content.data + start, size)
     content_drop(table, content)
     if cached and ft_load(&table.changes) != changes:
         look_again(table, ino, change)
@@ -446,7 +381,8 @@ cdef int answer_opendir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_fi
     if directory == NULL or not directory.complete:
         pthread_mutex_unlock(&table.lock)
         return 0
-    # No handle: cookies say all that a reader needs, and the kernel keeps the inode while the directory is open.
+    # No handle: cookies say all that a reader needs, and the kernel keeps the inode while the directory is
+    # open.
     fi.fh = 0
     fi.cache_readdir = table.attr_timeout > 0
     fi.keep_cache = table.attr_timeout > 0 and entry.notice == NULL
@@ -459,7 +395,8 @@ cdef int answer_opendir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_fi
 
 
 cdef int answer_readdir(
-        ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info *fi, int plus) noexcept nogil:
+        ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info *fi, int
+        plus) noexcept nogil:
     cdef ft_fill fill
     cdef uint64_t change = 0
     cdef uint64_t changes
@@ -504,7 +441,9 @@ cdef int answer_readdir(
 
 
 cdef void look_again_at_entries(ft_table *table, fuse_ino_t directory, const ft_fill *fill) noexcept nogil:
-    """READDIRPLUS told attributes and names, and something changed: children that are not current now are taken back."""
+    """READDIRPLUS told attributes and names, and something changed: children that are not current now are
+    taken back.
+    """
     cdef ft_entry *entry
     cdef size_t i
     for i in range(fill.counted_used):
@@ -515,7 +454,8 @@ cdef void look_again_at_entries(ft_table *table, fuse_ino_t directory, const ft_
         pthread_mutex_unlock(&table.lock)
 
 
-cdef int answer_releasedir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil:
+cdef int answer_releasedir(
+        ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil:
     if fi.fh != 0:
         return answer_release(table, req, ino, fi)
     pthread_mutex_lock(&table.lock)
@@ -523,95 +463,3 @@ cdef int answer_releasedir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse
     pthread_mutex_unlock(&table.lock)
     fuse_reply_err(req, 0)
     return 1
-
-
-# ------------------------------------------------------------------------------------------------ replies of handlers
-
-cdef bint locked_current(
-        ft_table *table, ft_entry *entry, uint64_t change, bint publish, fuse_entry_param *param) noexcept nogil:
-    """The first half of the reply rule: publish and arm what is current, give everything else no time."""
-    if publish:
-        param.attr_timeout = table.attr_timeout
-        param.entry_timeout = table.entry_timeout
-    if entry.change != change:
-        param.attr_timeout = 0
-        return False
-    attributes_pack(&entry.attributes, &param.attr)
-    entry.flags |= KNOWN_KIND
-    if publish:
-        entry.flags |= HAS_ATTRIBUTES
-    if param.attr_timeout > 0:
-        locked_arm(table, entry, ARMED_ATTRIBUTES)
-    return True
-
-
-cdef int send_entry(
-        ft_table *table, fuse_req_t req, ft_entry *entry, uint64_t change, bint publish, fuse_entry_param *param,
-        fuse_ino_t parent, const char *name, uint64_t stamp, const fuse_file_info *fi) noexcept nogil:
-    cdef size_t length = strlen(name)
-    cdef uint32_t hash = name_hash(name, length)
-    cdef ft_entry *directory
-    cdef uint64_t changes
-    cdef int result
-    pthread_mutex_lock(&table.lock)
-    locked_current(table, entry, change, publish, param)
-    if param.entry_timeout > 0:
-        directory = locked_find(table, parent)
-        if directory == NULL or not locked_name_leads(directory, name, length, hash, entry.node, stamp, True):
-            param.entry_timeout = 0
-    param.ino = entry.node_id
-    locked_raise(table, entry)
-    changes = ft_load(&table.changes)
-    pthread_mutex_unlock(&table.lock)
-    result = fuse_reply_entry(req, param) if fi == NULL else fuse_reply_create(req, param, fi)
-    if result < 0:
-        undo_lookup(table, param.ino, 1)
-    elif ft_load(&table.changes) != changes:
-        if param.attr_timeout > 0:
-            look_again(table, param.ino, change)
-        if param.entry_timeout > 0:
-            look_again_at_name(table, parent, name, length, hash, param.ino, stamp)
-    return result
-
-
-cdef int reply_entry_coherent(
-        ft_table *table, fuse_req_t req, NodeAttributes attributes, fuse_ino_t parent, const char *name, uint64_t stamp) noexcept:
-    return reply_create_coherent(table, req, attributes, parent, name, stamp, NULL)
-
-
-cdef int reply_create_coherent(
-        ft_table *table, fuse_req_t req, NodeAttributes attributes, fuse_ino_t parent, const char *name, uint64_t stamp,
-        const fuse_file_info *fi) noexcept:
-    cdef fuse_entry_param param = attributes.c_entry
-    cdef ft_entry *entry = attributes.c_pinned
-    cdef uint64_t change = attributes.change
-    cdef bint publish = attributes.publish
-    cdef int result
-    with nogil:
-        if entry == NULL or attributes.table.c_table != table:
-            fuse_reply_err(req, EIO)        # of another session's table
-            result = -EIO
-        else:
-            result = send_entry(table, req, entry, change, publish, &param, parent, name, stamp, fi)
-    return result
-
-
-cdef int reply_attr_coherent(ft_table *table, fuse_req_t req, NodeAttributes attributes) noexcept:
-    cdef fuse_entry_param param = attributes.c_entry
-    cdef ft_entry *entry = attributes.c_pinned
-    cdef uint64_t change = attributes.change
-    cdef bint publish = attributes.publish
-    cdef uint64_t changes
-    cdef int result
-    if entry == NULL or attributes.table.c_table != table:
-        fuse_reply_err(req, EIO)
-        return -EIO
-    with nogil:
-        pthread_mutex_lock(&table.lock)
-        locked_current(table, entry, change, publish, &param)
-        changes = ft_load(&table.changes)
-        pthread_mutex_unlock(&table.lock)
-        result = fuse_reply_attr(req, &param.attr, param.attr_timeout)
-        if ft_load(&table.changes) != changes and param.attr_timeout > 0:
-            look_again(table, entry.node_id, change)
-    return result

@@ -73,7 +73,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_unlock,
 )
 from fusetree._lowlevel.request cimport Request
-from fusetree._lowlevel.table cimport monotonic_ns
+from fusetree._lowlevel.packing cimport monotonic_ns
 
 from fusetree._lowlevel import log
 from fusetree.errors import MountError, SessionClosedError, UnsupportedFeatureError

@@ -6,8 +6,14 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from fusetree._lowlevel.table cimport ft_content, ft_entry, ft_handle, ft_table
 
+# Takes over both references; 0: no memory
 cdef uint64_t locked_handle_open(
-    ft_table *table, ft_entry *entry, ft_content *content, PyObject *state, uint32_t flags) noexcept nogil   # takes over both references; 0: no memory
+    ft_table *table, ft_entry *entry, ft_content *content, PyObject *state, uint32_t flags) noexcept nogil
 cdef ft_handle *locked_handle(ft_table *table, uint64_t fh) noexcept nogil     # NULL: unknown or stale
 # Both references are the caller's now: the content (dropped with no lock held; NULL: none) and the state.
 cdef ft_content *locked_handle_release(ft_table *table, ft_handle *handle, PyObject **state) noexcept nogil
+
+cdef object open_handle(ft_table *table, uint64_t node_id, bytes content, object state, bint direct_io)
+cdef object state_of_handle(ft_table *table, uint64_t fh)
+cdef object node_of_handle(ft_table *table, uint64_t fh)
+cdef object release_handle(ft_table *table, uint64_t fh)

@@ -3,22 +3,38 @@
 
     fh:  | generation, 32 bits, from 1 | index, 32 bits |
 
-Each release raises the generation of its place, so the handle of a closed file is never taken for that of another one
-(after four thousand million reuses of one place it might be).  0 is never a handle.
+Each release raises the generation of its place, so the handle of a closed file is never taken for that of
+another one (after four thousand million reuses of one place it might be).  0 is never a handle.
 """
 
-from cpython.object cimport PyObject
-from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport realloc
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.errno cimport EBADF
+from libc.stdlib cimport free, realloc
 
-from fusetree._lowlevel.table cimport HANDLE_USED, locked_pin, locked_unpin
+from fusetree._lowlevel.contents cimport stale
+from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_lock, pthread_mutex_unlock
+from fusetree._lowlevel.table cimport (
+    ARMED_CONTENT,
+    HANDLE_DIRECT_IO,
+    HANDLE_USED,
+    content_drop,
+    content_new,
+    locked_arm,
+    locked_find,
+    locked_pin,
+    locked_unpin,
+)
+
+import os
 
 cdef enum:
     FIRST_HANDLES = 16
 
 
 cdef uint64_t locked_handle_open(
-        ft_table *table, ft_entry *entry, ft_content *content, PyObject *state, uint32_t flags) noexcept nogil:
+        ft_table *table, ft_entry *entry, ft_content *content, PyObject *state,
+        uint32_t flags) noexcept nogil:
     cdef uint32_t number
     cdef uint32_t capacity
     cdef ft_handle *handles
@@ -75,3 +91,87 @@ cdef ft_content *locked_handle_release(ft_table *table, ft_handle *handle, PyObj
     table.handles_open -= 1
     locked_unpin(table, entry)
     return content
+
+
+# ------------------------------------------------------------------------------------------------ from Python
+
+cdef object bad_handle(uint64_t fh):
+    return OSError(EBADF, f"{os.strerror(EBADF)}: {fh:#x}")
+
+
+cdef object open_handle(ft_table *table, uint64_t node_id, bytes content, object state, bint direct_io):
+    cdef ft_content *pinned = NULL
+    cdef PyObject *kept = NULL if state is None else <PyObject *>state
+    cdef ft_entry *entry
+    cdef uint64_t fh = 0
+    if content is not None:
+        pinned = content_new(<PyObject *>content, PyBytes_AS_STRING(content), PyBytes_GET_SIZE(content))
+        if pinned == NULL:
+            raise MemoryError
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find(table, node_id)
+    if entry != NULL:
+        fh = locked_handle_open(table, entry, pinned, kept, HANDLE_DIRECT_IO if direct_io else 0)
+        if fh != 0:
+            if pinned != NULL:
+                Py_INCREF(content)
+                table.contents += 1
+            if kept != NULL:
+                Py_INCREF(state)
+            if not direct_io:
+                locked_arm(table, entry, ARMED_CONTENT)
+    pthread_mutex_unlock(&table.lock)
+    if fh == 0:
+        free(pinned)
+        if entry == NULL:
+            raise stale(node_id)
+        raise MemoryError
+    return fh
+
+
+cdef object state_of_handle(ft_table *table, uint64_t fh):
+    cdef ft_handle *handle
+    cdef object result = None
+    pthread_mutex_lock(&table.lock)
+    handle = locked_handle(table, fh)
+    if handle != NULL:
+        if handle.state != NULL:
+            result = <object>handle.state
+        if not handle.flags & HANDLE_DIRECT_IO:
+            locked_arm(table, handle.entry, ARMED_CONTENT)
+    pthread_mutex_unlock(&table.lock)
+    if handle == NULL:
+        raise bad_handle(fh)
+    return result
+
+
+cdef object node_of_handle(ft_table *table, uint64_t fh):
+    cdef ft_handle *handle
+    cdef uint64_t result = 0
+    pthread_mutex_lock(&table.lock)
+    handle = locked_handle(table, fh)
+    if handle != NULL:
+        result = handle.entry.node_id
+    pthread_mutex_unlock(&table.lock)
+    if handle == NULL:
+        raise bad_handle(fh)
+    return result
+
+
+cdef object release_handle(ft_table *table, uint64_t fh):
+    cdef ft_handle *handle
+    cdef ft_content *content = NULL
+    cdef PyObject *state = NULL
+    cdef object result = None
+    pthread_mutex_lock(&table.lock)
+    handle = locked_handle(table, fh)
+    if handle != NULL:
+        content = locked_handle_release(table, handle, &state)
+    pthread_mutex_unlock(&table.lock)
+    content_drop(table, content)
+    if handle == NULL:
+        raise bad_handle(fh)
+    if state != NULL:
+        result = <object>state
+        Py_DECREF(result)
+    return result

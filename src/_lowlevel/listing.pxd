@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Names of a directory in C: insertion order, stable cookies, an index by name, and filling of readdir replies."""
+"""Names of a directory in C: order, stable cookies, an index by name, and filling of readdir replies."""
 
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -17,13 +17,16 @@ cdef struct ft_fill:            # one reply being filled
 
 cdef uint32_t name_hash(const char *name, size_t length) noexcept nogil
 cdef uint64_t filter_bit(uint32_t hash) noexcept nogil
-cdef ft_slot *slot_find(const ft_directory *directory, const char *name, size_t length, uint32_t hash) noexcept nogil
+cdef ft_slot *slot_find(
+    const ft_directory *directory, const char *name, size_t length, uint32_t hash) noexcept nogil
 cdef int directory_reserve(ft_directory *directory, uint32_t slots) noexcept nogil       # 0, or -1: no memory
 cdef void directory_shrink(ft_directory *directory) noexcept nogil      # no room behind the last slot
+# Takes over both references; NULL: no memory
 cdef ft_slot *slot_append(
     ft_directory *directory, const char *name, size_t length, uint32_t hash,
-    PyObject *owner, PyObject *child, uint64_t ino, uint8_t d_type) noexcept nogil       # takes over both references; NULL: no memory
-cdef void slot_remove(ft_directory *directory, ft_slot *slot) noexcept nogil            # references are the caller's now
+    PyObject *owner, PyObject *child, uint64_t ino, uint8_t d_type) noexcept nogil
+# Both references are the caller's now
+cdef void slot_remove(ft_directory *directory, ft_slot *slot) noexcept nogil
+# 1; 0: not published, nothing done; or a negative errno
 cdef int listing_fill(
-    ft_table *table, fuse_req_t req, uint64_t node_id, off_t offset, bint plus, ft_fill *fill) noexcept nogil   # 1, 0: not published, -errno
-cdef const char *directory_check(const ft_directory *directory) noexcept nogil
+    ft_table *table, fuse_req_t req, uint64_t node_id, off_t offset, bint plus, ft_fill *fill) noexcept nogil

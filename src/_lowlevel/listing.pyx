@@ -1,41 +1,36 @@
 # cython: language_level=3, cdivision=True
-"""Names of a directory in C: insertion order, stable cookies, an index by name, and filling of readdir replies.
+"""Names of a directory in C: insertion order, stable cookies, an index by name, and filling of readdir
+replies.
 
-    slots:  | a 3 | b 4 | (removed) 5 | d 6 |            cookies ascend and are never used twice in a directory
-    index:  | 0 | 4 | 1 | 0 | 2 | ...                    slot number + 1 by hash of the name; 0 is free
+    slots:  | a 3 | b 4 | (removed) 5 | d 6 |            cookies ascend and are never used twice in a
+    directory index:  | 0 | 4 | 1 | 0 | 2 | ...                    slot number + 1 by hash of the name; 0 is
+    free
 
-A reader goes on at the first slot behind its cookie, found by binary search.  So an entry that stays is returned exactly
-once, whatever comes (always behind) or goes (a gap) meanwhile, and compaction of removed slots changes nothing for it.
+A reader goes on at the first slot behind its cookie, found by binary search.  So an entry that stays is
+returned exactly once, whatever comes (always behind) or goes (a gap) meanwhile, and compaction of removed
+slots changes nothing for it.
 
 Rule 1: a directory is changed with the table's lock held, or before anybody else can see it.
-Rule 2: names and children are owned references; whoever removes a slot gets them, and drops them with no lock held.
+Rule 2: names and children are owned references; whoever removes a slot gets them, and drops them with no lock
+    held.
 """
 
-from cpython.object cimport PyObject
 from libc.errno cimport ESTALE
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memset
 
-from fusetree._lowlevel.libfuse.lowlevel cimport (
-    fuse_add_direntry,
-    fuse_add_direntry_plus,
-    fuse_entry_param,
-    fuse_req_t,
-)
-from fusetree._lowlevel.libfuse.posix cimport off_t
+from fusetree._lowlevel.libfuse.lowlevel cimport fuse_add_direntry, fuse_add_direntry_plus, fuse_entry_param
 from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_lock, pthread_mutex_unlock
+from fusetree._lowlevel.packing cimport attributes_unpack
 from fusetree._lowlevel.table cimport (
     ARMED_ATTRIBUTES,
     ARMED_CONTENT,
     BODY_DIRECTORY,
-    FIRST_COOKIE,
     FT_FNV_BASIS,
     FT_FNV_PRIME,
     FT_GOLDEN,
     HAS_ATTRIBUTES,
     SLOT_ARMED,
-    attributes_unpack,
     ft_entry,
     locked_arm,
     locked_find,
@@ -70,7 +65,8 @@ cdef uint64_t filter_bit(uint32_t hash) noexcept nogil:
     return (<uint64_t>1) << (hash & 63)
 
 
-cdef ft_slot *slot_find(const ft_directory *directory, const char *name, size_t length, uint32_t hash) noexcept nogil:
+cdef ft_slot *slot_find(
+        const ft_directory *directory, const char *name, size_t length, uint32_t hash) noexcept nogil:
     cdef uint32_t i
     cdef ft_slot *slot
     if directory.index == NULL:
@@ -220,7 +216,8 @@ cdef uint32_t first_behind(const ft_directory *directory, uint64_t cookie) noexc
 # ------------------------------------------------------------------------------------------------ replies
 
 cdef bint add(
-        fuse_req_t req, ft_fill *fill, bint plus, const char *name, fuse_entry_param *param, uint64_t cookie) noexcept nogil:
+        fuse_req_t req, ft_fill *fill, bint plus, const char *name, fuse_entry_param *param,
+        uint64_t cookie) noexcept nogil:
     # libfuse only formats memory here.
     cdef size_t room = fill.size - fill.used
     cdef size_t needed
@@ -235,8 +232,10 @@ cdef bint add(
 
 
 cdef bint locked_add_slot(
-        ft_table *table, fuse_req_t req, ft_fill *fill, bint plus, ft_slot *slot, fuse_entry_param *param) noexcept nogil:
-    # A child whose attributes are not current goes out with node id 0: the kernel then takes the name alone, and no count.
+        ft_table *table, fuse_req_t req, ft_fill *fill, bint plus, ft_slot *slot,
+        fuse_entry_param *param) noexcept nogil:
+    # A child whose attributes are not current goes out with node id 0: the kernel then takes the name alone,
+    # and no count.
     cdef ft_entry *child = locked_find_node(table, slot.child) if plus else NULL
     if child != NULL and child.flags & HAS_ATTRIBUTES:
         attributes_unpack(&child.attributes, &param.attr)
@@ -262,7 +261,8 @@ cdef bint locked_add_slot(
 
 
 cdef bint locked_add_dots(
-        fuse_req_t req, ft_fill *fill, bint plus, const ft_entry *entry, uint64_t *cookie, fuse_entry_param *param) noexcept nogil:
+        fuse_req_t req, ft_fill *fill, bint plus, const ft_entry *entry, uint64_t *cookie, fuse_entry_param
+        *param) noexcept nogil:
     cdef const ft_directory *directory = <const ft_directory *>entry.body
     cdef uint64_t own = entry.attributes.ino
     memset(param, 0, sizeof(param[0]))
@@ -281,7 +281,8 @@ cdef bint locked_add_dots(
 
 
 cdef int listing_fill(
-        ft_table *table, fuse_req_t req, uint64_t node_id, off_t offset, bint plus, ft_fill *fill) noexcept nogil:
+        ft_table *table, fuse_req_t req, uint64_t node_id, off_t offset, bint plus,
+        ft_fill *fill) noexcept nogil:
     cdef uint64_t cookie = <uint64_t>offset
     cdef ft_entry *entry
     cdef ft_directory *directory
@@ -315,32 +316,3 @@ cdef int listing_fill(
                 i += 1
         pthread_mutex_unlock(&table.lock)
     return 1
-
-
-# ------------------------------------------------------------------------------------------------ the check
-
-cdef const char *directory_check(const ft_directory *directory) noexcept nogil:
-    cdef uint64_t last = FIRST_COOKIE - 1
-    cdef uint32_t live = 0
-    cdef uint32_t indexed = 0
-    cdef uint32_t i
-    cdef const ft_slot *slot
-    if directory.used > directory.capacity:
-        return "(8) more slots are in use than there are"
-    for i in range(directory.used):
-        slot = &directory.slots[i]
-        if slot.cookie <= last or slot.cookie >= directory.next_cookie:
-            return "(8) cookies do not ascend"
-        last = slot.cookie
-        if slot.name != NULL:
-            live += 1
-            if slot.owner == NULL or slot.child == NULL:
-                return "(8) a live slot has no name or no child"
-            if slot_find(directory, slot.name, slot.length, slot.hash) != slot:
-                return "(8) the index does not lead to a slot"
-    if directory.index != NULL:
-        for i in range(directory.index_mask + 1):
-            indexed += 1 if directory.index[i] != 0 else 0
-    if live != directory.live or indexed != live:
-        return "(8) the number of names is wrong"
-    return NULL

@@ -1,14 +1,10 @@
 # cython: language_level=3, cdivision=True
-"""What the kernel must be told: the queue, its coalescing, and the loop that sends.
+"""What the kernel must be told: recorded when something changes, sent by the loop in `notifier.pyx`.
 
-Rule 1: changing threads only record.  Notices leave from one thread, with no lock held, never inside a request.
-Rule 2: a notice that is queued and not yet being sent covers later changes of the same thing, so there is at most one of
-        those per inode and per name; whoever must wait gets a Ticket for it.
+Rule 1: changing threads only record, with the table's lock held; nothing here blocks.
+Rule 2: a notice that is queued and not yet being sent covers later changes of the same thing, so there is at
+        most one of those per inode and per name; whoever must wait gets a Ticket for it.
 Rule 3: a node that the kernel was given nothing of since it was last told (not armed) causes no notice.
-Rule 4: a notice about a name waits while a Python handler runs on its directory: the kernel takes the directory's lock for
-        it, which that request holds, and every later lookup there would queue up behind.
-Rule 5: ENOENT for an inode whose lookup count is above zero means "not yet" (the client got the reply and has not made its
-        inode): sent again with backoff until it succeeds or the count is zero.
 
 States:
 
@@ -23,23 +19,14 @@ States:
                    DONE (delivered, pointless, or nobody takes notices any more)
 """
 
-from libc.errno cimport EBADF, ECONNRESET, ENODEV, ENOENT, ENOTCONN, EPERM, EPIPE
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
-from fusetree._lowlevel.libfuse.lowlevel cimport (
-    fuse_lowlevel_notify_delete,
-    fuse_lowlevel_notify_inval_entry,
-    fuse_lowlevel_notify_inval_inode,
-)
-from fusetree._lowlevel.libfuse.posix cimport timespec
 from fusetree._lowlevel.libfuse.pthread cimport (
     ft_bump,
+    ft_load_state,
     ft_unref,
-    pthread_cond_broadcast,
-    pthread_cond_timedwait,
-    pthread_cond_wait,
     pthread_mutex_lock,
     pthread_mutex_unlock,
 )
@@ -56,7 +43,6 @@ from fusetree._lowlevel.table cimport (
     NOTICE_INODE,
     NOTICE_QUEUED,
     NOTICE_RETRYING,
-    NOTICE_SENDING,
     PENDING_BUCKETS,
     ft_directory,
     locked_directory,
@@ -65,8 +51,6 @@ from fusetree._lowlevel.table cimport (
     locked_find,
     locked_known,
     locked_splice_deferred,
-    monotonic_ns,
-    timespec_of,
 )
 
 cdef int64_t FIRST_BACKOFF = 100_000            # nanoseconds
@@ -102,8 +86,8 @@ cdef class Ticket:
         raise TypeError("a Ticket belongs to one inode table and can not be pickled or copied")
 
 
-cdef inline bint is_done(const ft_notice *notice) noexcept nogil:
-    return notice == NULL or notice.state == NOTICE_DONE
+cdef bint is_done(const ft_notice *notice) noexcept nogil:
+    return notice == NULL or ft_load_state(&notice.state) == NOTICE_DONE
 
 
 cdef void notice_unref(ft_notice *notice) noexcept nogil:
@@ -159,12 +143,13 @@ cdef ft_notice *locked_queue_inode(ft_table *table, ft_entry *entry, bint conten
     return notice
 
 
-cdef inline ft_notice **bucket(ft_table *table, uint64_t directory_id, uint32_t hash) noexcept nogil:
+cdef ft_notice **bucket(ft_table *table, uint64_t directory_id, uint32_t hash) noexcept nogil:
     return &table.pending[(hash ^ <uint32_t>((directory_id * FT_GOLDEN) >> 32)) & (PENDING_BUCKETS - 1)]
 
 
 cdef ft_notice *locked_pending_name(
-        ft_table *table, uint64_t directory_id, const char *name, size_t length, uint32_t hash) noexcept nogil:
+        ft_table *table, uint64_t directory_id, const char *name, size_t length,
+        uint32_t hash) noexcept nogil:
     cdef ft_notice *notice
     if table.pending_names == 0:
         return NULL
@@ -178,14 +163,16 @@ cdef ft_notice *locked_pending_name(
 
 
 cdef void locked_name_is_back(ft_notice *notice) noexcept nogil:
-    # What was deleted under this name is not the last word any more: the name is to be forgotten, and no more than that.
+    # What was deleted under this name is not the last word any more: the name is to be forgotten, and no more
+    # than that.
     if notice.state == NOTICE_QUEUED or notice.state == NOTICE_DEFERRED:
         notice.kind = NOTICE_ENTRY
         notice.child_id = 0
 
 
 cdef ft_notice *locked_queue_name(
-        ft_table *table, uint64_t directory_id, uint64_t child_id, const char *name, size_t length, uint32_t hash) noexcept nogil:
+        ft_table *table, uint64_t directory_id, uint64_t child_id, const char *name, size_t length, uint32_t
+        hash) noexcept nogil:
     # child_id above 0: the child is gone for good, and those who watch it shall hear of that.
     cdef ft_notice *notice = locked_pending_name(table, directory_id, name, length, hash)
     cdef ft_notice **head
@@ -207,7 +194,7 @@ cdef ft_notice *locked_queue_name(
     return notice
 
 
-# ------------------------------------------------------------------------------------------------ handlers on directories
+# ------------------------------------------------------------------------------------ handlers on directories
 
 cdef uint64_t handler_begins(ft_table *table, fuse_ino_t directory) noexcept nogil:
     cdef ft_entry *entry
@@ -236,189 +223,3 @@ cdef void handler_ends(ft_table *table, fuse_ino_t directory) noexcept nogil:
         if found.handlers == 0 and found.deferred != NULL:
             locked_splice_deferred(table, found)
     pthread_mutex_unlock(&table.lock)
-
-
-# ------------------------------------------------------------------------------------------------ sending
-
-cdef void done(ft_table *table, ft_notice *notice) noexcept nogil:
-    cdef ft_entry *entry
-    cdef ft_notice **where
-    notice.state = NOTICE_DONE
-    if notice.kind == NOTICE_INODE:
-        entry = locked_find(table, notice.node_id)
-        if entry != NULL and entry.notice == notice:
-            entry.notice = NULL
-    else:
-        where = bucket(table, notice.node_id, notice.hash)
-        while where[0] != notice:
-            where = &where[0].next_pending
-        where[0] = notice.next_pending
-        table.pending_names -= 1
-    table.notices_waiting -= 1
-    notice_unref(notice)
-    if table.waiters:
-        pthread_cond_broadcast(&table.delivered)
-
-
-cdef void requeue_due(ft_table *table, int64_t now) noexcept nogil:
-    cdef ft_notice *notice = table.retrying
-    cdef ft_notice *following
-    table.retrying = NULL
-    table.next_due_ns = 0
-    while notice != NULL:
-        following = notice.next
-        if notice.due_ns <= now:
-            locked_enqueue(table, notice)
-        else:
-            if table.retrying == NULL or notice.due_ns < table.next_due_ns:
-                table.next_due_ns = notice.due_ns
-            notice.next = table.retrying
-            table.retrying = notice
-        notice = following
-
-
-cdef void defer(ft_table *table, ft_directory *directory, ft_notice *notice) noexcept nogil:
-    notice.state = NOTICE_DEFERRED
-    notice.next = NULL
-    if directory.deferred == NULL:
-        directory.deferred = notice
-    else:
-        directory.deferred_last.next = notice
-    directory.deferred_last = notice
-    table.deferred += 1
-
-
-cdef ft_notice *locked_next_notice(ft_table *table) noexcept nogil:
-    cdef ft_notice *notice
-    cdef ft_entry *entry
-    cdef ft_directory *directory
-    cdef int64_t now
-    if table.retrying != NULL:
-        now = monotonic_ns()
-        if table.next_due_ns <= now:
-            requeue_due(table, now)
-    while table.queue != NULL:
-        notice = table.queue
-        table.queue = notice.next
-        notice.next = NULL
-        entry = locked_find(table, notice.node_id)
-        if entry == NULL or not locked_known(entry):
-            done(table, notice)         # forgotten meanwhile: the kernel holds nothing of it
-            continue
-        if notice.kind != NOTICE_INODE and entry.flags & BODY_DIRECTORY:
-            directory = <ft_directory *>entry.body
-            if directory.handlers > 0:
-                defer(table, directory, notice)
-                continue
-        notice.state = NOTICE_SENDING
-        return notice
-    return NULL
-
-
-cdef void locked_notice_sent(ft_table *table, ft_notice *notice, int result) noexcept nogil:
-    cdef ft_entry *entry
-    cdef int64_t backoff
-    if result == -ENOENT and notice.kind == NOTICE_INODE and not table.gone:
-        entry = locked_find(table, notice.node_id)
-        if entry != NULL and entry.lookups > 0:
-            backoff = FIRST_BACKOFF << (notice.tries if notice.tries < 10 else 10)
-            notice.tries += 1 if notice.tries < 1000 else 0
-            notice.due_ns = monotonic_ns() + (backoff if backoff < LONGEST_BACKOFF else LONGEST_BACKOFF)
-            notice.state = NOTICE_RETRYING
-            if table.retrying == NULL or notice.due_ns < table.next_due_ns:
-                table.next_due_ns = notice.due_ns
-            notice.next = table.retrying
-            table.retrying = notice
-            table.retried += 1
-            return
-    if result == 0 or result == -ENOENT:
-        table.sent += 1
-    elif (result == -ENODEV or result == -ENOTCONN or result == -EBADF or result == -EPERM or result == -EPIPE
-            or result == -ECONNRESET):
-        table.gone = 1
-        table.dropped += 1
-    else:
-        table.failed += 1
-    done(table, notice)
-    if table.gone:
-        locked_drop_all(table)
-
-
-cdef void drop_list(ft_table *table, ft_notice *notice) noexcept nogil:
-    cdef ft_notice *following
-    while notice != NULL:
-        following = notice.next
-        table.dropped += 1
-        done(table, notice)
-        notice = following
-
-
-cdef void locked_drop_all(ft_table *table) noexcept nogil:
-    cdef ft_notice *queue = table.queue
-    cdef ft_notice *retrying = table.retrying
-    cdef ft_notice *deferred
-    cdef ft_directory *directory
-    cdef size_t i
-    table.queue = NULL
-    table.retrying = NULL
-    drop_list(table, queue)
-    drop_list(table, retrying)
-    if table.pending_names:
-        for i in range(table.index_mask + 1):
-            if table.by_id[i] != NULL and table.by_id[i].flags & BODY_DIRECTORY:
-                directory = <ft_directory *>table.by_id[i].body
-                deferred = directory.deferred
-                directory.deferred = NULL
-                directory.deferred_last = NULL
-                drop_list(table, deferred)
-    pthread_cond_broadcast(&table.delivered)
-
-
-cdef int send(fuse_session *session, const ft_notice *notice) noexcept nogil:
-    if notice.kind == NOTICE_INODE:
-        return fuse_lowlevel_notify_inval_inode(session, notice.node_id, 0 if notice.content else -1, 0)
-    if notice.kind == NOTICE_DELETE:
-        return fuse_lowlevel_notify_delete(session, notice.node_id, notice.child_id, notice.name, notice.length)
-    return fuse_lowlevel_notify_inval_entry(session, notice.node_id, notice.name, notice.length)
-
-
-cdef void send_notices(ft_table *table, fuse_session *session) noexcept nogil:
-    cdef ft_notice *notice
-    cdef timespec due
-    cdef int result
-    pthread_mutex_lock(&table.lock)
-    while not table.stopped:
-        notice = locked_next_notice(table)
-        if notice != NULL:
-            pthread_mutex_unlock(&table.lock)
-            result = send(session, notice)
-            pthread_mutex_lock(&table.lock)
-            locked_notice_sent(table, notice, result)
-            continue
-        table.notifier_sleeps = 1
-        if table.retrying != NULL:
-            due = timespec_of(table.next_due_ns)
-            pthread_cond_timedwait(&table.notifier, &table.lock, &due)
-        else:
-            pthread_cond_wait(&table.notifier, &table.lock)
-        table.notifier_sleeps = 0
-    pthread_mutex_unlock(&table.lock)
-
-
-# ------------------------------------------------------------------------------------------------ waiting
-
-cdef bint await_notices(ft_table *table, ft_notice **notices, size_t count, int64_t timeout_ns) noexcept nogil:
-    cdef timespec until = timespec_of(monotonic_ns() + timeout_ns)
-    cdef size_t settled = 0
-    cdef int late = 0
-    pthread_mutex_lock(&table.lock)
-    table.waiters += 1
-    while True:
-        while settled < count and is_done(notices[settled]):
-            settled += 1
-        if settled == count or late != 0:
-            break
-        late = pthread_cond_timedwait(&table.delivered, &table.lock, &until)
-    table.waiters -= 1
-    pthread_mutex_unlock(&table.lock)
-    return settled == count

@@ -3,22 +3,23 @@
 
 Rules for every function that gets an ``ft_table *``:
 
-* Fields are guarded by ``ft_table.lock`` unless marked otherwise.  Functions whose name starts with ``locked_`` want the lock
-  held; all others take it themselves.
-* Under the lock: no Python call (INCREF of an object that is known to be alive is none), no system call, no reply.
-* A reference to a Python object is dropped by a thread that holds the GIL (is attached), or put into the graveyard,
-  which the reaper drains.
+* Fields are guarded by ``ft_table.lock`` unless marked otherwise.  Functions whose name starts with
+  ``locked_`` want the lock held; all others take it themselves.
+* Under the lock: no Python call (INCREF of an object that is known to be alive is none), no system call, no
+  reply.
+* A reference to a Python object is dropped by a thread that holds the GIL (is attached), or put into the
+  graveyard, which the reaper drains.
 """
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from fusetree._lowlevel.libfuse.posix cimport c_stat, timespec
 from fusetree._lowlevel.libfuse.pthread cimport pthread_cond_t, pthread_mutex_t
 
 cdef extern from * nogil:
     """
-    #define FT_GOLDEN 0x9E3779B97F4A7C15ULL     /* 2**64 / golden ratio: spreads counters and addresses over the high bits */
+    /* 2**64 / golden ratio: spreads counters and addresses over the high bits */
+    #define FT_GOLDEN 0x9E3779B97F4A7C15ULL
     #define FT_FNV_BASIS 0xCBF29CE484222325ULL
     #define FT_FNV_PRIME 0x100000001B3ULL
     """
@@ -74,7 +75,8 @@ cdef struct ft_attributes:      # struct stat without its gaps
     uint32_t rdev
     uint32_t blksize
 
-cdef struct ft_content:         # immutable bytes; lives while refs > 0, then waits in the graveyard for its owner's release
+# Immutable bytes; lives while refs > 0, then waits in the graveyard for its owner's release
+cdef struct ft_content:
     uint32_t refs               # atomic
     const char *data
     size_t size
@@ -101,7 +103,9 @@ cdef struct ft_directory:
     uint32_t index_mask
     uint64_t next_cookie
     uint64_t change             # counts changes of names
-    uint64_t given              # filter (64 bits by hash) of names given to the kernel that no slot remembers: missing ones, or before the listing was complete
+    # filter (64 bits by hash) of names given to the kernel that no slot remembers: missing ones, or before
+    # the listing was complete
+    uint64_t given
     uint64_t parent_ino         # d_ino of ".."; 0 unknown
     uint32_t handlers           # Python handlers in flight on this directory
     uint8_t complete            # slots are all names there are
@@ -123,7 +127,7 @@ cdef struct ft_entry:
 cdef struct ft_notice:
     uint32_t refs               # atomic: the queue, and each Ticket
     uint8_t kind
-    uint8_t state
+    uint8_t state               # an ft_notice_state; DONE is written and read atomically
     uint8_t content             # NOTICE_INODE: pages (or the listing) too, not attributes alone
     uint16_t tries
     uint16_t length
@@ -150,7 +154,8 @@ cdef struct ft_table:
     pthread_cond_t reaper       # wakes run_reaper
     double entry_timeout        # set once
     double attr_timeout         # set once
-    uint64_t changes            # atomic: every change of anything; read without the lock to skip the second look
+    # atomic: every change of anything; read without the lock to skip the second look
+    uint64_t changes
     # entries
     ft_entry **by_id
     ft_entry **by_node
@@ -198,12 +203,15 @@ cdef struct ft_table:
 
 cdef ft_table *table_new(double entry_timeout, double attr_timeout) noexcept nogil
 cdef void table_close(ft_table *table) noexcept nogil       # everything unpinned goes to the graveyard
-cdef void table_free(ft_table *table) noexcept nogil        # after table_close and table_reap; nobody else uses the table
+# After table_close and table_reap; nobody else uses the table
+cdef void table_free(ft_table *table) noexcept nogil
 
 cdef ft_entry *locked_find(ft_table *table, uint64_t node_id) noexcept nogil
 cdef ft_entry *locked_find_node(ft_table *table, const PyObject *node) noexcept nogil
-cdef ft_entry *locked_create(ft_table *table, PyObject *node) noexcept nogil    # takes over a reference; NULL: no memory
-cdef bint locked_known(const ft_entry *entry) noexcept nogil                    # the kernel may hold the node id
+# Takes over a reference; NULL: no memory
+cdef ft_entry *locked_create(ft_table *table, PyObject *node) noexcept nogil
+# The kernel may hold the node id
+cdef bint locked_known(const ft_entry *entry) noexcept nogil
 cdef void locked_raise(ft_table *table, ft_entry *entry) noexcept nogil         # lookup count + 1
 cdef void locked_lower(ft_table *table, ft_entry *entry, uint64_t count) noexcept nogil
 cdef void locked_pin(ft_table *table, ft_entry *entry) noexcept nogil
@@ -211,18 +219,17 @@ cdef void locked_unpin(ft_table *table, ft_entry *entry) noexcept nogil
 cdef void locked_arm(ft_table *table, ft_entry *entry, uint32_t bits) noexcept nogil
 cdef void locked_disarm(ft_table *table, ft_entry *entry, uint32_t bits) noexcept nogil
 
-cdef ft_content *content_new(PyObject *owner, const char *data, size_t size) noexcept nogil     # takes over a reference
+# Takes over a reference
+cdef ft_content *content_new(PyObject *owner, const char *data, size_t size) noexcept nogil
+# Returns the old one: the caller drops it, with no lock held
 cdef ft_content *locked_set_body(
-    ft_table *table, ft_entry *entry, ft_content *content, uint32_t flags) noexcept nogil       # the old one: drop it unlocked
-cdef void content_drop(ft_table *table, ft_content *content) noexcept nogil     # NULL is fine; locks for the last reference only
-cdef ft_directory *locked_directory(ft_entry *entry) noexcept nogil      # made when missing; NULL: not a directory, or no memory
+    ft_table *table, ft_entry *entry, ft_content *content, uint32_t flags) noexcept nogil
+# NULL is fine; locks for the last reference only
+cdef void content_drop(ft_table *table, ft_content *content) noexcept nogil
+# Made when missing; NULL: not a directory, or no memory
+cdef ft_directory *locked_directory(ft_entry *entry) noexcept nogil
 cdef void locked_splice_deferred(ft_table *table, ft_directory *directory) noexcept nogil
 cdef void locked_enqueue(ft_table *table, ft_notice *notice) noexcept nogil
-cdef uint64_t table_reap(ft_table *table) noexcept               # with the GIL: releases what is in the graveyard
+# With the GIL: releases what is in the graveyard
+cdef uint64_t table_reap(ft_table *table) noexcept
 cdef void directory_release(ft_directory *directory) noexcept    # with the GIL
-
-cdef void attributes_pack(ft_attributes *packed, const c_stat *stat) noexcept nogil
-cdef void attributes_unpack(const ft_attributes *packed, c_stat *stat) noexcept nogil
-cdef int64_t monotonic_ns() noexcept nogil
-cdef timespec timespec_of(int64_t ns) noexcept nogil
-cdef const char *locked_check(ft_table *table) noexcept nogil   # NULL, or which invariant is broken

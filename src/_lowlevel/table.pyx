@@ -5,33 +5,22 @@ Rule 1: lookup counts and pins change in this file only.
 Rule 2: nothing here calls Python, apart from `table_reap`, which drops references, with no lock held.
 Rule 3: node ids come from a counter and are never given out twice while the table lives.
 
-Invariants (`locked_check` verifies 1 to 7, `listing.directory_check` 8, each with the text that it reports):
-
-  (1) an entry is present exactly while its lookup count is above zero or it is pinned;
-  (2) node id 1 is the root, and is pinned until the table is closed;
-  (3) every node id is below the counter, and both indexes lead to the same entries;
-  (4) the totals of entries, lookup counts, pins and armed entries are the sums over all entries;
-  (5) an open handle belongs to an entry that is present and pinned, and free handles form one list;
-  (6) a body is of exactly one kind, and a published content has a reference;
-  (7) the pending notice of an entry is about this entry and is not done; notices are deferred only while a handler runs;
-  (8) slots ascend by cookie, the index leads to each live slot, and counts agree.
+The invariants of the table are listed, and verified, in `invariants.pyx`.
 
 Life of an entry:
 
     (none) --begin()--> PINNED --reply--> KNOWN (lookups > 0) --forget--> (graveyard) --reaper--> freed
                            \\--dropped unanswered--------------------------^
 
-Life of a content: published -> (withdrawn, still read) -> last reference dropped -> graveyard -> its owner released.
+Life of a content: published -> (withdrawn, still read) -> last reference dropped -> graveyard -> its owner
+released.
 """
 
-from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
-from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
-from fusetree._lowlevel.libfuse.posix cimport CLOCK_MONOTONIC, c_stat, clock_gettime, timespec
+from fusetree._lowlevel.libfuse.posix cimport CLOCK_MONOTONIC
 from fusetree._lowlevel.libfuse.pthread cimport (
-    ft_ref,
     ft_unref,
     pthread_cond_destroy,
     pthread_cond_init,
@@ -93,7 +82,8 @@ cdef void table_close(ft_table *table) noexcept nogil:
     pthread_mutex_lock(&table.lock)
     if not table.closed:
         table.closed = 1
-        # Removal moves entries about in the index, so they are linked first; `next` is free while an entry lives.
+        # Removal moves entries about in the index, so they are linked first; `next` is free while an entry
+        # lives.
         for i in range(table.index_mask + 1):
             entry = table.by_id[i]
             if entry != NULL:
@@ -124,7 +114,8 @@ cdef void table_free(ft_table *table) noexcept nogil:
 
 
 # ------------------------------------------------------------------------------------------------ indexes
-# Open addressing, linear probing, removal by shifting back: no tombstones, so a table that breathes does not age.
+# Open addressing, linear probing, removal by shifting back: no tombstones, so a table that breathes does not
+# age.
 
 cdef inline size_t home_of_id(const ft_table *table, uint64_t node_id) noexcept nogil:
     return (node_id * FT_GOLDEN) >> table.index_shift
@@ -217,8 +208,9 @@ cdef int index_resize(ft_table *table, int shift) noexcept nogil:
 
 cdef ft_entry *locked_create(ft_table *table, PyObject *node) noexcept nogil:
     cdef ft_entry *entry
-    if (table.entries + 1) * 4 > (table.index_mask + 1) * 3 and index_resize(table, table.index_shift - 1) < 0:
-        return NULL
+    if (table.entries + 1) * 4 > (table.index_mask + 1) * 3:
+        if index_resize(table, table.index_shift - 1) < 0:
+            return NULL
     entry = <ft_entry *>calloc(1, sizeof(ft_entry))
     if entry == NULL:
         return NULL
@@ -363,7 +355,7 @@ cdef void locked_splice_deferred(ft_table *table, ft_directory *directory) noexc
         notice = following
 
 
-# ------------------------------------------------------------------------------------------------ the graveyard
+# ---------------------------------------------------------------------------------------------- the graveyard
 
 cdef void bury(ft_table *table) noexcept nogil:
     table.dead += 1
@@ -421,123 +413,3 @@ cdef uint64_t table_reap(ft_table *table) noexcept:
     table.reaped += freed_entries
     pthread_mutex_unlock(&table.lock)
     return freed_entries + freed_contents
-
-
-# ------------------------------------------------------------------------------------------------ values
-
-cdef void attributes_pack(ft_attributes *packed, const c_stat *stat) noexcept nogil:
-    packed.ino = stat.st_ino
-    packed.size = stat.st_size
-    packed.blocks = stat.st_blocks
-    packed.atime_ns = stat.st_atim.tv_sec * NANOS + stat.st_atim.tv_nsec
-    packed.mtime_ns = stat.st_mtim.tv_sec * NANOS + stat.st_mtim.tv_nsec
-    packed.ctime_ns = stat.st_ctim.tv_sec * NANOS + stat.st_ctim.tv_nsec
-    packed.mode = stat.st_mode
-    packed.nlink = <uint32_t>stat.st_nlink
-    packed.uid = stat.st_uid
-    packed.gid = stat.st_gid
-    packed.rdev = <uint32_t>stat.st_rdev        # the protocol has 32 bits
-    packed.blksize = <uint32_t>stat.st_blksize
-
-
-cdef void attributes_unpack(const ft_attributes *packed, c_stat *stat) noexcept nogil:
-    stat.st_dev = 0
-    stat.st_ino = packed.ino
-    stat.st_size = packed.size
-    stat.st_blocks = packed.blocks
-    stat.st_atim = timespec_of(packed.atime_ns)
-    stat.st_mtim = timespec_of(packed.mtime_ns)
-    stat.st_ctim = timespec_of(packed.ctime_ns)
-    stat.st_mode = packed.mode
-    stat.st_nlink = packed.nlink
-    stat.st_uid = packed.uid
-    stat.st_gid = packed.gid
-    stat.st_rdev = packed.rdev
-    stat.st_blksize = packed.blksize
-
-
-cdef timespec timespec_of(int64_t ns) noexcept nogil:
-    cdef timespec result
-    result.tv_sec = ns / NANOS
-    result.tv_nsec = ns % NANOS
-    if result.tv_nsec < 0:      # C rounds towards zero; times before 1970 keep 0 <= tv_nsec
-        result.tv_nsec += NANOS
-        result.tv_sec -= 1
-    return result
-
-
-cdef int64_t monotonic_ns() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return now.tv_sec * NANOS + now.tv_nsec
-
-
-# ------------------------------------------------------------------------------------------------ the check
-
-cdef const char *locked_check(ft_table *table) noexcept nogil:
-    cdef uint64_t entries = 0
-    cdef uint64_t by_node = 0
-    cdef uint64_t lookups = 0
-    cdef uint64_t pins = 0
-    cdef uint64_t armed = 0
-    cdef ft_entry *entry
-    cdef size_t i
-    cdef uint32_t body
-    for i in range(table.index_mask + 1):
-        if table.by_node[i] != NULL:
-            by_node += 1
-        entry = table.by_id[i]
-        if entry == NULL:
-            continue
-        entries += 1
-        lookups += entry.lookups
-        pins += entry.pins
-        armed += 1 if entry.flags & ARMED else 0
-        if entry.lookups == 0 and entry.pins == 0:
-            return "(1) an entry is present without lookup count or pin"
-        if entry.node_id >= table.next_id:
-            return "(3) a node id is not below the counter"
-        if locked_find(table, entry.node_id) != entry or locked_find_node(table, entry.node) != entry:
-            return "(3) an index does not lead to an entry"
-        body = entry.flags & BODY
-        if body & (body - 1) or (body == 0) != (entry.body == NULL):
-            return "(6) a body is not of exactly one kind"
-        if body & (BODY_CONTENT | BODY_LINK) and (<ft_content *>entry.body).refs == 0:
-            return "(6) a published content has no reference"
-        if entry.notice != NULL and (entry.notice.node_id != entry.node_id or entry.notice.state == NOTICE_DONE):
-            return "(7) the pending notice of an entry is done, or about another entry"
-        if body & BODY_DIRECTORY and (<ft_directory *>entry.body).deferred != NULL:
-            if (<ft_directory *>entry.body).handlers == 0:
-                return "(7) notices are deferred, and no handler runs"
-    if entries != table.entries or by_node != entries:
-        return "(4) the number of entries is wrong"
-    if lookups != table.lookups:
-        return "(4) the total of lookup counts is wrong"
-    if pins != table.pins:
-        return "(4) the total of pins is wrong"
-    if armed != table.armed:
-        return "(4) the number of armed entries is wrong"
-    entry = locked_find(table, ROOT_ID)
-    if not table.closed and (entry == NULL or entry.pins == 0):
-        return "(2) the root is not pinned"
-    return check_handles(table)
-
-
-cdef const char *check_handles(ft_table *table) noexcept nogil:
-    cdef uint64_t opened = 0
-    cdef uint64_t free_handles = 0
-    cdef uint32_t i
-    cdef ft_handle *handle
-    for i in range(table.handles_used):
-        handle = &table.handles[i]
-        if handle.flags & HANDLE_USED:
-            opened += 1
-            if handle.entry == NULL or handle.entry.pins == 0 or locked_find(table, handle.entry.node_id) != handle.entry:
-                return "(5) an open handle belongs to no pinned entry"
-    i = table.handles_free
-    while i != 0 and free_handles <= table.handles_used:
-        free_handles += 1
-        i = table.handles[i - 1].next_free
-    if opened != table.handles_open or opened + free_handles != table.handles_used:
-        return "(5) the number of open handles is wrong"
-    return NULL

@@ -1,7 +1,7 @@
 """A tree of plain objects served from an inode table: what the tests of the table's answers ask.
 
-Handlers publish what they answer, as the adapter does, and note that they were called: a request that is not in
-`Served.calls` was answered without Python.
+Handlers publish what they answer, as the adapter does, and note that they were called: a request that is
+not in `Served.calls` was answered without Python.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 
+from fusetree._lowlevel.inodes import NodeAttributes
 from fusetree.lowlevel import FileInfo, InodeTable, Operations, ReaddirToken, RequestContext
 
 FOREVER = math.inf
@@ -53,8 +54,8 @@ def listing(node: Thing) -> list[tuple[str, object, int, int]]:
 def told(table: InodeTable, *, again: Sequence[tuple[object, ...]] = ()) -> list[tuple[object, ...]]:
     """What is queued, each once, and without what may have been queued *again*.
 
-    An answer that was on its way when something changed looks for that after it was sent, and queues the notice a
-    second time. To a test, which sees the answer first, this happens at any time.
+    An answer that was on its way when something changed looks for that after it was sent, and queues the
+    notice a second time. To a test, which sees the answer first, this happens at any time.
     """
     return [notice for notice in dict.fromkeys(table.take_notices()) if notice not in again]
 
@@ -107,14 +108,14 @@ class Served(Operations):
         assert isinstance(node, Thing)
         return node
 
-    def _attributes(self, node: Thing):  # type: ignore[no-untyped-def]
+    def _attributes(self, node: Thing) -> NodeAttributes:
         attributes = self.inode_table.begin(node)
         attributes.st_ino = node.ino
         attributes.st_mode = node.mode
         attributes.st_size = len(node.content)
         return attributes
 
-    def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext):  # type: ignore[no-untyped-def]
+    def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> NodeAttributes:
         self.calls.append("lookup")
         child = self._node(parent_inode).children.get(os.fsdecode(name))
         if child is None:
@@ -124,7 +125,7 @@ class Served(Operations):
         self.while_answering("lookup")
         return attributes
 
-    def getattr(self, inode: int, ctx: RequestContext):  # type: ignore[no-untyped-def]
+    def getattr(self, inode: int, ctx: RequestContext) -> NodeAttributes:
         self.calls.append("getattr")
         attributes = self._attributes(self._node(inode))
         self.while_answering("getattr")

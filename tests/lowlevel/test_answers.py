@@ -11,16 +11,17 @@ import weakref
 
 import pytest
 
+from fusetree._lowlevel.inodes import NodeAttributes
 from fusetree.testing import Client, Credentials
 from fusetree.testing.protocol import OpenedFlag
 from tests.lowlevel.tables import Served, Thing, directory, link
 
 
-def refused(number: int):  # type: ignore[no-untyped-def]
+def refused(number: int) -> pytest.RaisesExc[OSError]:
     return pytest.raises(OSError, match=os.strerror(number))
 
 
-# ------------------------------------------------------------------------------------------ names and attributes
+# ---------------------------------------------------------------------- names and attributes
 
 
 def test_attributes_are_asked_once_and_then_answered_in_c() -> None:
@@ -46,7 +47,7 @@ def test_every_attribute_survives_the_compact_form() -> None:
         "st_mtime_ns": -1, "st_ctime_ns": -3_000_000_000, "st_ino": 2**60,
     }  # fmt: skip
 
-    def filled():  # type: ignore[no-untyped-def]
+    def filled() -> NodeAttributes:
         attributes = table.begin(served.root)
         for name, value in values.items():
             setattr(attributes, name, value)
@@ -172,7 +173,7 @@ def test_link_targets_are_published() -> None:
         served.inode_table.publish_link(1, 1, b"a\0b")
 
 
-# ------------------------------------------------------------------------------------------ files
+# ---------------------------------------------------------------------- files
 
 
 @pytest.mark.parametrize("snapshot", [False, True])
@@ -266,7 +267,7 @@ def test_a_withdrawn_buffer_is_released_by_the_reaper() -> None:
         assert served.inode_table.statistics().contents == 1
 
 
-# ------------------------------------------------------------------------------------------ coherence
+# ---------------------------------------------------------------------- coherence
 
 
 def test_a_changed_attribute_is_asked_anew() -> None:
@@ -285,7 +286,11 @@ def test_an_answer_computed_before_a_change_and_sent_after_it_gets_no_time(opera
     with Client(served) as client:
         node = client.raw.lookup(1, b"f").node_id
         served.inode_table.changed(node_object, content=True)
-        served.while_answering = lambda name: served.inode_table.changed(node_object, content=True) and None
+
+        def change(name: str) -> None:
+            served.inode_table.changed(node_object, content=True)
+
+        served.while_answering = change
         if operation == "lookup":
             assert client.raw.lookup(1, b"f").attr_timeout == 0
         else:
@@ -303,9 +308,11 @@ def test_a_name_that_changed_while_it_was_looked_up_gets_no_time() -> None:
         if published:
             served.publish(served.root)
         with Client(served) as client:
-            served.while_answering = lambda name, served=served: served.inode_table.child_set(
-                served.root, "f", Thing(), 0, 8
-            )
+
+            def replace(name: str, served: Served = served) -> None:
+                served.inode_table.child_set(served.root, "f", Thing(), 0, 8)
+
+            served.while_answering = replace
             assert client.raw.lookup(1, b"f").entry_timeout == 0
             served.while_answering = lambda name: None
             assert client.raw.lookup(1, b"g").entry_timeout == math.inf
@@ -315,14 +322,14 @@ def test_a_name_that_changed_while_it_was_looked_up_gets_no_time() -> None:
 def test_attributes_that_are_not_published_have_their_own_timeouts() -> None:
     served = Served(directory(f=Thing()))
 
-    def unpublished(node: Thing):  # type: ignore[no-untyped-def]
+    def unpublished(node: Thing) -> NodeAttributes:
         attributes = served.inode_table.begin(node)
         attributes.st_mode = node.mode
         attributes.publish = False
         attributes.entry_timeout, attributes.attr_timeout = 7.0, 2.5
         return attributes
 
-    served._attributes = unpublished  # type: ignore[method-assign, assignment]
+    served._attributes = unpublished  # type: ignore[method-assign]
     with Client(served) as client:
         entry = client.raw.lookup(1, b"f")
         assert (entry.entry_timeout, entry.attr_timeout) == (7.0, 2.5)

@@ -9,6 +9,7 @@ import math
 import pickle
 import threading
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -52,12 +53,13 @@ def test_one_node_has_one_entry_however_often_it_is_begun() -> None:
 
 def test_an_unknown_node_id_is_estale() -> None:
     table = table_of(directory())
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: table.node(77),
         lambda: table.open(77),
         lambda: table.publish_directory(77, []),
         lambda: table.set_xattrs(77, True),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(OSError) as caught:
             call()
         assert caught.value.errno == errno.ESTALE

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from fusetree.lowlevel import InodeTable
 from fusetree.testing import Client
 from tests.lowlevel.tables import Served, Thing, directory, table_of
 
@@ -15,7 +17,7 @@ def names_in(client: Client, size: int = 4096, *, plus: bool = False) -> list[st
     return [name for name in stream(client, size, plus=plus) if name not in (".", "..")]
 
 
-def stream(client: Client, size: int, *, plus: bool = False):  # type: ignore[no-untyped-def]
+def stream(client: Client, size: int, *, plus: bool = False) -> Iterator[str]:
     """The names, read request by request."""
     read = client.raw.readdirplus if plus else client.raw.readdir
     opened = client.raw.opendir()
@@ -52,7 +54,7 @@ def test_a_name_that_comes_twice_is_refused() -> None:
 
 
 def test_an_error_in_the_items_publishes_nothing() -> None:
-    def items():  # type: ignore[no-untyped-def]
+    def items() -> Iterator[tuple[str, object, int, int]]:
         yield ("a", Thing(), 1, 8)
         raise KeyError("user code")
 
@@ -73,7 +75,7 @@ def test_a_published_directory_is_not_published_again() -> None:
         assert names_in(client) == ["a"]
 
 
-def served_with(table, root: Thing) -> Served:  # type: ignore[no-untyped-def]
+def served_with(table: InodeTable, root: Thing) -> Served:
     served = Served(root)
     served.inode_table = table
     return served
@@ -196,10 +198,7 @@ def test_a_listing_follows_a_dict(steps: list[tuple[str, int]]) -> None:
     table.publish_directory(1, [])
     for what, number in steps:
         name = f"name-{number}"
-        if what == "set" and name not in root.children:
-            root.children[name] = Thing()
-            table.child_set(root, name, root.children[name], 0, 8)
-        elif what == "replace" and name in root.children:
+        if what != "remove" and (what == "replace") == (name in root.children):
             root.children[name] = Thing()
             table.child_set(root, name, root.children[name], 0, 8)
         elif what == "remove" and name in root.children:

@@ -21,7 +21,7 @@ def armed_root() -> tuple[Thing, InodeTable]:
     return root, table
 
 
-# ------------------------------------------------------------------------------------------ which changes are told
+# ---------------------------------------------------------------------- which changes are told
 
 
 def test_a_change_of_what_nobody_knows_costs_no_notice() -> None:
@@ -160,7 +160,7 @@ def test_nothing_is_told_of_what_was_forgotten() -> None:
         assert ticket.delivered
 
 
-# ------------------------------------------------------------------------------------------ queue
+# ---------------------------------------------------------------------- queue
 
 
 def test_a_name_on_its_way_is_not_queued_twice_and_all_tickets_are_good() -> None:
@@ -267,7 +267,7 @@ def test_other_errors_are_counted_and_do_not_hold_anybody_up() -> None:
     assert table.statistics().notices_failed == 1
 
 
-# ------------------------------------------------------------------------------------------ waiting
+# ---------------------------------------------------------------------- waiting
 
 
 def test_waiting_ends_with_the_time_or_with_delivery() -> None:
@@ -317,7 +317,7 @@ def test_tickets_outlive_their_table() -> None:
         type(ticket)()
 
 
-# ------------------------------------------------------------------------------------------ the notifier's loop
+# ---------------------------------------------------------------------- the notifier's loop
 
 
 def test_the_notifier_sends_what_is_queued() -> None:

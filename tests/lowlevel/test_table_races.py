@@ -1,4 +1,4 @@
-"""The table under many threads: whatever they do at once, the invariants hold and the counts come out right."""
+"""The table under many threads: whatever they do at once, the invariants hold and the counts are right."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from fusetree.lowlevel import InodeTable
 from fusetree.testing import Client
 from tests.lowlevel.tables import Served, Thing, directory, table_of
 
@@ -23,7 +24,7 @@ def at_once(*bodies: Callable[[], None]) -> None:
         barrier.wait()
         try:
             body()
-        except BaseException as failure:
+        except BaseException as failure:  # noqa: BLE001 - raised again by who waits
             failures.append(failure)
 
     threads = [threading.Thread(target=run, args=(body,)) for body in bodies]
@@ -53,7 +54,9 @@ def test_eight_threads_begin_and_drop_the_same_nodes() -> None:
         assert first.node_id == second.node_id == table.node_id(node)
         assert table.node(first.node_id) is node
 
-    at_once(*[repeat(work)] * 8, repeat(lambda number: table.check(), 30), repeat(lambda number: table.reap()))
+    at_once(
+        *[repeat(work)] * 8, repeat(lambda number: table.check(), 30), repeat(lambda number: table.reap())
+    )
     table.check()
     assert table.statistics().entries == 1
 
@@ -121,7 +124,7 @@ def test_names_set_and_removed_by_eight_threads() -> None:
     assert [line.name.decode() for line in lines][2:] == list(root.children)
 
 
-def served_from(table, root: Thing) -> Served:  # type: ignore[no-untyped-def]
+def served_from(table: InodeTable, root: Thing) -> Served:
     served = Served(root)
     served.inode_table = table
     return served
@@ -129,7 +132,7 @@ def served_from(table, root: Thing) -> Served:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("published", [False, True])
 def test_forgets_against_lookups(published: bool) -> None:
-    """Several clients' lookups, each forgotten at once, while the node changes; afterwards the table is empty."""
+    """Many lookups, each forgotten at once, while the node changes; afterwards the table is empty."""
     served = Served(directory(**{f"{number}": Thing() for number in range(8)}))
     table, root = served.inode_table, served.root
     if published:
@@ -172,7 +175,11 @@ def test_readers_of_content_against_changes() -> None:
             node_object.content = bytes([number % 256]) * 50_000
             served.inode_table.changed(node_object, content=True)
 
-        at_once(*[repeat(read, 60)] * 6, repeat(change, 1000), repeat(lambda number: served.inode_table.check(), 30))
+        at_once(
+            *[repeat(read, 60)] * 6,
+            repeat(change, 1000),
+            repeat(lambda number: served.inode_table.check(), 30),
+        )
         served.inode_table.reap()
         served.inode_table.check()
         assert served.inode_table.statistics().contents <= 1
@@ -180,7 +187,7 @@ def test_readers_of_content_against_changes() -> None:
 
 
 def test_no_reader_gets_an_older_value_than_what_was_told() -> None:
-    """The guarantee, at the level of the table: after a change that was delivered nobody is answered with less."""
+    """The guarantee, as the table gives it: after a change that was delivered nobody is told less."""
     served = Served(directory(f=Thing(content=b"")))
     node_object = served.root.children["f"]
     told = 0
@@ -227,7 +234,7 @@ def test_closing_while_others_work() -> None:
         table = table_of(directory())
         nodes = [Thing() for _ in range(50)]
 
-        def work(number: int, table=table, nodes=nodes) -> None:  # type: ignore[no-untyped-def]
+        def work(number: int, table: InodeTable = table, nodes: list[Thing] = nodes) -> None:
             try:
                 held = table.begin(nodes[number % 50])
                 fh = table.open(held.node_id, content=b"x")

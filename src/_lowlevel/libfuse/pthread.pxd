@@ -1,6 +1,6 @@
-# pthread.h, the memory of PyObject references, and the few atomic operations that the inode table needs.
+# pthread.h, and the few atomic operations that the inode table needs.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fusetree._lowlevel.libfuse.posix cimport timespec
 
@@ -30,10 +30,19 @@ cdef extern from * nogil:
     #include <stdint.h>
     static inline void ft_ref(uint32_t *refs) { __atomic_add_fetch(refs, 1, __ATOMIC_RELAXED); }
     static inline uint32_t ft_unref(uint32_t *refs) { return __atomic_sub_fetch(refs, 1, __ATOMIC_ACQ_REL); }
+    static inline uint32_t ft_refs(const uint32_t *refs) { return __atomic_load_n(refs, __ATOMIC_ACQUIRE); }
     static inline uint64_t ft_load(const uint64_t *where) { return __atomic_load_n(where, __ATOMIC_ACQUIRE); }
+    static inline int ft_load_state(const uint8_t *where) { return __atomic_load_n(where, __ATOMIC_ACQUIRE); }
+    static inline void ft_store_state(uint8_t *where, uint8_t state)
+    {
+        __atomic_store_n(where, state, __ATOMIC_RELEASE);
+    }
     static inline void ft_bump(uint64_t *where) { __atomic_add_fetch(where, 1, __ATOMIC_ACQ_REL); }
     """
     void ft_ref(uint32_t *refs)
     uint32_t ft_unref(uint32_t *refs)      # references left
+    uint32_t ft_refs(const uint32_t *refs)
     uint64_t ft_load(const uint64_t *where)
+    int ft_load_state(const uint8_t *where)
+    void ft_store_state(uint8_t *where, uint8_t state)
     void ft_bump(uint64_t *where)

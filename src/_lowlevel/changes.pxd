@@ -1,0 +1,11 @@
+# cython: language_level=3
+"""Changes, as the program tells of them: each returns a Ticket, or None when nobody need be told."""
+
+from libc.stdint cimport uint8_t, uint64_t
+
+from fusetree._lowlevel.table cimport ft_table
+
+cdef object node_changed(ft_table *table, object node, bint content)
+cdef object name_set(
+    ft_table *table, object directory, str name, object child, uint64_t st_ino, uint8_t d_type)
+cdef object name_removed(ft_table *table, object directory, str name, object child, bint deleted)

@@ -1,0 +1,100 @@
+# cython: language_level=3
+"""Changes, as the program tells of them: what is published is withdrawn, listings follow, notices are queued.
+
+Rule 1: a change is recorded after the new values are stored, and before the change is said to have happened.
+Rule 2: nothing here blocks, or calls Python with the lock held; references are dropped after it.
+"""
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+
+from fusetree._lowlevel.libfuse.pthread cimport ft_ref, pthread_mutex_lock, pthread_mutex_unlock
+from fusetree._lowlevel.names cimport NameView, locked_remove_name, locked_set_name, view_name
+from fusetree._lowlevel.notices cimport Ticket, locked_entry_changed
+from fusetree._lowlevel.table cimport (
+    BODY_CONTENT,
+    BODY_DIRECTORY,
+    BODY_LINK,
+    content_drop,
+    ft_content,
+    ft_entry,
+    ft_notice,
+    locked_find_node,
+    locked_set_body,
+)
+
+
+cdef inline ft_notice *referenced(ft_notice *notice) noexcept nogil:
+    if notice != NULL:
+        ft_ref(&notice.refs)
+    return notice
+
+
+cdef object node_changed(ft_table *table, object node, bint content):
+    cdef ft_entry *entry
+    cdef ft_content *withdrawn = NULL
+    cdef ft_notice *notice = NULL
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find_node(table, <PyObject *>node)
+    if entry != NULL:
+        if content and entry.flags & (BODY_CONTENT | BODY_LINK):
+            withdrawn = locked_set_body(table, entry, NULL, 0)
+        notice = referenced(locked_entry_changed(table, entry, content))
+    pthread_mutex_unlock(&table.lock)
+    content_drop(table, withdrawn)
+    if notice == NULL:
+        return None
+    return Ticket.wrap(notice, NULL)
+
+
+cdef object name_set(
+        ft_table *table, object directory, str name, object child, uint64_t st_ino, uint8_t d_type):
+    cdef NameView view
+    cdef object owner = view_name(name, &view)
+    cdef ft_entry *entry
+    cdef PyObject *replaced = NULL
+    cdef ft_notice *of_name = NULL
+    cdef ft_notice *of_directory = NULL
+    cdef bint short_of_memory = False
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find_node(table, <PyObject *>directory)
+    if entry != NULL:
+        if entry.flags & BODY_DIRECTORY:
+            short_of_memory = not locked_set_name(
+                table, entry, &view, <PyObject *>owner, <PyObject *>child, st_ino, d_type, &replaced,
+                &of_name)
+        referenced(of_name)
+        of_directory = referenced(locked_entry_changed(table, entry, True))
+    pthread_mutex_unlock(&table.lock)
+    if replaced != NULL:
+        Py_DECREF(<object>replaced)
+    if short_of_memory:
+        Ticket.wrap(of_name, of_directory)
+        raise MemoryError
+    if of_name == NULL and of_directory == NULL:
+        return None
+    return Ticket.wrap(of_name, of_directory)
+
+
+cdef object name_removed(ft_table *table, object directory, str name, object child, bint deleted):
+    cdef NameView view
+    cdef object _owner = view_name(name, &view)
+    cdef ft_entry *entry
+    cdef PyObject *removed_name = NULL
+    cdef PyObject *removed_child = NULL
+    cdef ft_notice *of_name = NULL
+    cdef ft_notice *of_directory = NULL
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find_node(table, <PyObject *>directory)
+    if entry != NULL:
+        if not entry.flags & BODY_DIRECTORY or locked_remove_name(
+                table, entry, &view, <PyObject *>child, deleted, &removed_name, &removed_child, &of_name):
+            referenced(of_name)
+            of_directory = referenced(locked_entry_changed(table, entry, True))
+    pthread_mutex_unlock(&table.lock)
+    if removed_name != NULL:
+        Py_DECREF(<object>removed_name)
+        Py_DECREF(<object>removed_child)
+    if of_name == NULL and of_directory == NULL:
+        return None
+    return Ticket.wrap(of_name, of_directory)
