@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tools.fusectl import FuseMount, abort, clear, detach, fuse_mounts
+from tools.fusectl import FuseMount, abort, clear, control_files_are_mounted, detach, fuse_mounts
 
 __all__ = [
     "PYTHON",
@@ -39,6 +39,7 @@ __all__ = [
     "fuse_mounts",
     "in_thread",
     "is_mounted",
+    "needs_aborting",
     "python",
     "raises_errno",
     "server",
@@ -49,6 +50,12 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parent.parent  # the checkout
 PYTHON = sys.executable
+
+# For tests in which somebody hangs in a mount on purpose: they must be able to end that.
+needs_aborting = pytest.mark.skipif(
+    os.geteuid() != 0 and not control_files_are_mounted(),
+    reason="neither root nor a fusectl file system: nobody could end a hanging mount",
+)
 
 T = TypeVar("T")
 

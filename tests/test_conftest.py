@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import PYTHON, ROOT, Completed, python, shell
+from tests.support import PYTHON, ROOT, Completed, needs_aborting, python, shell
 
 HEAD = """
 import os, threading
@@ -35,6 +35,7 @@ def run(checkout: Path, body: str, *options: str, **env: str) -> Completed:
     return python(*words, cwd=checkout, env={"CI": "", **env})
 
 
+@needs_aborting
 @pytest.mark.mount
 def test_a_test_that_hangs_in_its_own_mount_fails_and_the_next_one_runs(checkout: Path) -> None:
     body = """

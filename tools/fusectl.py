@@ -53,6 +53,12 @@ def fuse_mounts(under: str | os.PathLike[str] | None = None) -> list[FuseMount]:
     return found
 
 
+def control_files_are_mounted() -> bool:
+    """Whether connections have control files here. Without them only root can end a connection."""
+    mounts = Path("/proc/self/mounts").read_bytes().splitlines()
+    return any(line.split()[1:3] == [os.fsencode(CONNECTIONS), b"fusectl"] for line in mounts)
+
+
 def abort(mount: FuseMount) -> bool:
     """End the connection of *mount*: whoever waits in it gets ECONNABORTED. Tells whether it could."""
     try:

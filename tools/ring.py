@@ -36,7 +36,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from tools.fusectl import CONNECTIONS, abort, detach, fuse_mounts
+from tools.fusectl import CONNECTIONS, abort, control_files_are_mounted, detach, fuse_mounts
 
 DEVICE = Path("/dev/fuse")
 MTAB = Path("/etc/mtab")
@@ -66,7 +66,8 @@ def main() -> int:
     with ExitStack() as stack:
         if inside:
             _forget_mounts_of_others()
-            _mount_control_files()
+        if as_root:
+            stack.enter_context(_control_files())
         if as_root and arguments.unprivileged:
             return stack.enter_context(_Unprivileged(inside)).call(arguments.command, arguments.limit)
         return call(arguments.command, arguments.limit)
@@ -265,10 +266,17 @@ def _forget_mounts_of_others() -> None:
             detach(mount.mountpoint)
 
 
-def _mount_control_files() -> None:
-    """Make aborting a connection possible, where the control file system is not there already."""
-    if CONNECTIONS.is_dir() and not any(CONNECTIONS.iterdir()):
-        _run("mount", "-t", "fusectl", "fusectl", str(CONNECTIONS))  # failing: unmounting by force must do
+@contextmanager
+def _control_files() -> Iterator[None]:
+    """Within, connections can be aborted: the control file system is mounted, where it is not already."""
+    mounted = not control_files_are_mounted() and (
+        _run("mount", "-t", "fusectl", "fusectl", str(CONNECTIONS)).returncode == 0
+    )
+    try:
+        yield
+    finally:
+        if mounted:
+            _run("umount", "-l", str(CONNECTIONS))
 
 
 def _remove(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import in_thread, is_mounted, raises_errno, wait_for
+from tests.support import in_thread, is_mounted, needs_aborting, raises_errno, wait_for
 from tests.tools.hanging import mount_unserved
 from tools import fusectl
 
@@ -42,6 +42,7 @@ def test_a_folder_with_blanks_in_its_name(mountpoint: Path) -> None:
         os.close(device)
 
 
+@needs_aborting
 def test_who_hangs_in_a_mount_is_woken(mountpoint: Path) -> None:
     device = mount_unserved(mountpoint)
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import PYTHON, ROOT, Completed, python, shell
+from tests.support import PYTHON, ROOT, Completed, needs_aborting, python, shell
 
 HANG = """
 import os, pathlib, tempfile
@@ -35,6 +35,7 @@ def test_a_command_that_takes_too_long_is_ended() -> None:
     assert "not done after" in answer.error
 
 
+@needs_aborting
 @pytest.mark.mount
 def test_a_command_that_hangs_in_its_own_mount_is_ended() -> None:
     answer = ring("--limit", "2", "--", PYTHON, "-c", HANG)

@@ -45,18 +45,16 @@ def running_library() -> str:
 
     :raises RuntimeError: none of them.
     """
-    if "trio" in sys.modules:
-        import trio
-
+    trio: Any = sys.modules.get("trio")
+    if trio is not None:
         try:
             trio.lowlevel.current_task()
         except RuntimeError:
             pass  # not in trio
         else:
             return "trio"
-    if "asyncio" in sys.modules:
-        import asyncio
-
+    asyncio: Any = sys.modules.get("asyncio")
+    if asyncio is not None:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
