@@ -46,10 +46,10 @@ def test_errno_of(error: BaseException, number: int) -> None:
 
 
 def test_a_subclass_without_a_number_is_as_its_base() -> None:
-    class Gone(FileNotFoundError):
+    class GoneError(FileNotFoundError):
         pass
 
-    assert errno_of(Gone()) == errno.ENOENT
+    assert errno_of(GoneError()) == errno.ENOENT
 
 
 def test_fuse_error_is_an_os_error_with_its_text() -> None:

@@ -45,7 +45,7 @@ class Answers(Few):
         await self.kit.sleep(0)
         return lowlevel.FileInfo(fh=7, direct_io=True)
 
-    async def read(self, fh: int, off: int, size: int) -> bytes:
+    async def read(self, fh: int, off: int, size: int) -> bytes:  # type: ignore[override]
         await self.kit.sleep(0.001)
         await self.kit.sleep(0)
         return b"hello\n"[off : off + size]
@@ -471,7 +471,10 @@ class TestWhoServes:
         assert python("-c", program).ok().text == "asyncio\n"
 
     def test_the_library_imports_no_event_loop(self) -> None:
-        program = "import sys; before = set(sys.modules); import fusetree.lowlevel; print({'asyncio', 'trio'} & (set(sys.modules) - before))"
+        program = (
+            "import sys; before = set(sys.modules); import fusetree.lowlevel\n"
+            "print({'asyncio', 'trio'} & (set(sys.modules) - before))"
+        )
         assert python("-c", program).ok().text == "set()\n"
 
     def test_a_second_loop_is_refused(self, serve: Serve, kit: Kit) -> None:

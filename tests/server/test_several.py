@@ -1,4 +1,4 @@
-"""Several sessions in one loop, in several loops, and beside others in threads; and what a change waits for."""
+"""Several sessions in one loop, in several loops, beside others in threads; what a change waits for."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The backend for asyncio: handlers run in the event loop.
 
-From Python 3.12 on a coroutine is started as an eager task: its first step runs at once, and if that is all, the loop
-never hears of it.  Python 3.10 and 3.11 know no eager tasks, so there each coroutine is a task from the start (a step
-outside a task would break ``current_task()`` and time limits).
+From Python 3.12 on a coroutine is started as an eager task: its first step runs at once, and if that is all,
+the loop never hears of it.  Python 3.10 and 3.11 know no eager tasks, so there each coroutine is a task from
+the start (a step outside a task would break ``current_task()`` and time limits).
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class AsyncioBackend:
             result = await coroutine
         except asyncio.CancelledError:
             self._fail(request, InterruptedError())
-        except BaseException as exc:  # the dispatcher knows what is a bug, and what has to end the program
+        except BaseException as exc:  # noqa: BLE001 -- the dispatcher knows what is a bug, and what has to end the program
             self._fail(request, exc)
         else:
             self._finish(request, result)

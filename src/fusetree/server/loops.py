@@ -1,12 +1,13 @@
 """What asyncio and trio have in common: which of them runs, and what a session wants of a backend.
 
-A backend serves a session inside the event loop that awaits ``session.serve()``.  It drains the device when that is
-readable, and calls each handler at once, in the loop's own thread: an ordinary handler is answered in place, and a
-coroutine takes its first step there.  Only a handler that has to wait becomes a task of its own, so a handler that
-never waits costs no task.
+A backend serves a session inside the event loop that awaits ``session.serve()``.  It drains the device when
+that is readable, and calls each handler at once, in the loop's own thread: an ordinary handler is answered in
+place, and a coroutine takes its first step there.  Only a handler that has to wait becomes a task of its own,
+so a handler that never waits costs no task.
 
 Rule 1: a handler runs in a context of its own (contextvars): what it sets is gone with it.
-Rule 2: a handler whose caller gave up waiting (a signal) is cancelled; what is cancelled is answered with EINTR.
+Rule 2: a handler whose caller gave up waiting (a signal) is cancelled; what is cancelled is answered with
+    EINTR.
 Rule 3: when the serving ends every handler that waits is cancelled, and every request is answered.
 """
 
@@ -62,7 +63,8 @@ def running_library() -> str:
         else:
             return "asyncio"
     raise RuntimeError(
-        "session.serve() must be awaited under asyncio or trio; without an event loop, session.run() serves in threads"
+        "session.serve() must be awaited under asyncio or trio; "
+        "without an event loop, session.run() serves in threads"
     )
 
 
@@ -77,7 +79,9 @@ def serving_loop() -> Iterator[None]:
 
 
 def on_serving_loop() -> bool:
-    """Whether the event loop of the calling thread serves a session: then whoever waits here for the kernel may wait for itself."""
+    """Whether the calling thread's event loop serves a session: who waits here for the kernel may wait for
+    itself.
+    """
     return bool(getattr(_thread, "serving", 0))
 
 
@@ -87,7 +91,8 @@ class Backend(Protocol):
     def __init__(self, connection: Connection, dispatcher: Dispatcher, *, standby: bool) -> None:
         """Made in the loop's thread.
 
-        :param standby: whether the session has an inode table, which is then served also while the loop is busy.
+        :param standby: whether the session has an inode table, which is then served also while the loop is
+            busy.
         """
 
     @property
@@ -111,7 +116,21 @@ class Backend(Protocol):
         """Make :meth:`run` return, from any thread."""
 
     def cut(self) -> None:
-        """In the loop's thread: receive nothing any more, cancel all handlers and answer their requests with EINTR now."""
+        """In the loop's thread: receive nothing more, cancel handlers, answer their requests with EINTR."""
+
+
+def running_backend() -> type[Backend]:
+    """The backend for the event loop that runs here.
+
+    :raises RuntimeError: none runs.
+    """
+    if running_library() == "trio":
+        from fusetree.server.trio import TrioBackend
+
+        return TrioBackend
+    from fusetree.server.aio import AsyncioBackend
+
+    return AsyncioBackend
 
 
 class StandbyThread:
@@ -136,10 +155,8 @@ def refuse(dispatcher: Dispatcher, request: Request) -> None:
     dispatcher.fail(request, InterruptedError())
 
 
-async def set_after_asking(
-    asking: Coroutine[Any, Any, Any], flags: int, setter: Callable[[], Any]
-) -> None:
-    """setxattr with XATTR_CREATE or XATTR_REPLACE (setxattr(2)), for handlers that know no flags.
+async def set_after_asking(asking: Coroutine[Any, Any, Any], flags: int, setter: Callable[[], Any]) -> None:
+    """Handle a setxattr with XATTR_CREATE or XATTR_REPLACE (setxattr(2)), for handlers that know no flags.
 
     :param asking: a getxattr of the same name.
     :param setter: calls the handler of setxattr.

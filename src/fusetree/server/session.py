@@ -29,7 +29,7 @@ from fusetree._lowlevel.dispatch import Dispatcher
 from fusetree.errors import SessionClosedError
 from fusetree.server import mountinfo
 from fusetree.server.failures import Failures
-from fusetree.server.loops import running_library
+from fusetree.server.loops import running_backend
 from fusetree.server.operations import handlers_of
 from fusetree.server.threads import ThreadPool, start_thread
 
@@ -154,22 +154,19 @@ class Session:
             ]
 
     async def serve(self) -> None:
-        """Serve in the running event loop, asyncio or trio, until unmounted from outside, stopped or cancelled; then the
-        session is closed.
+        """Serve in the running event loop, asyncio or trio, until unmounted from outside, stopped or
+        cancelled; then the session is closed.
 
-        Handlers, which may be ``async``, run in the loop, in its thread.  While the loop is busy or blocked a thread stands by
-        for what the inode table can answer.  Handlers that wait when the serving ends are cancelled, and their requests
-        answered with EINTR.  A session that threads serve already (:meth:`start`) is taken over from them.
+        Handlers, which may be ``async``, run in the loop, in its thread.  While the loop is busy or blocked a
+        thread stands by for what the inode table can answer.  Handlers that wait when the serving ends are
+        cancelled, and their requests answered with EINTR.  A session that threads serve already
+        (:meth:`start`) is taken over from them.
 
         :raises RuntimeError: neither asyncio nor trio runs here, or a loop serves the session already.
         :raises MountError: the connection ended before the handshake was done.
         :raises BaseException: what a strict session kept.
         """
-        backend_class: type[Backend]
-        if running_library() == "trio":
-            from fusetree.server.trio import TrioBackend as backend_class
-        else:
-            from fusetree.server.aio import AsyncioBackend as backend_class
+        backend_class = running_backend()
         with self._lock:
             if self._closing:
                 raise SessionClosedError("the session is closed")

@@ -107,7 +107,8 @@ class ThreadPool:
                 self._ended()
 
     def retire(self) -> None:
-        """Leave the connection to an event loop; handlers that run are finished.  It must be non-blocking by now.
+        """Leave the connection to an event loop; handlers that run are finished.  It must be non-blocking by
+        now.
 
         A thread that still gets a request handles it, so nothing has to be waited for.
         """

@@ -1,13 +1,14 @@
 """The backend for trio: handlers run in reader tasks.
 
 A *reader* is a task that waits for requests and runs their handlers itself, inside its own cancel scope; so
-``current_task()`` and cancel scopes are right in a handler, and there is no task for each request.  When a handler has to
-wait (its first ``yield``), the next reader is started, and this task ends with its handler::
+``current_task()`` and cancel scopes are right in a handler, and there is no task for each request.  When a
+handler has to wait (its first ``yield``), the next reader is started, and this task ends with its handler::
 
     reader:   wait for requests --> handler --> handler --> handler waits ........ answered, the task ends
     next one:                                               wait for requests --> handler --> ...
 
-Rule: each source of requests (the device, and what the stand-by thread hands over) has one reader that waits for it.
+Rule: each source of requests (the device, and what the stand-by thread hands over) has one reader that waits
+for it.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class TrioBackend:
             raise
         except trio.ClosedResourceError:
             self._end()
-        except BaseException as exc:  # of reading the device, or what has to end the program
+        except BaseException as exc:  # noqa: BLE001 -- of reading the device, or what has to end the program
             self._end(exc)
 
     async def _serve(self, fd: int, take: Callable[[], Request | None], scope: trio.CancelScope) -> None:
@@ -163,7 +164,7 @@ class TrioBackend:
                 except trio.Cancelled:
                     refuse(self._dispatcher, request)
                     raise
-                except BaseException as exc:
+                except BaseException as exc:  # noqa: BLE001
                     fail(request, exc)
                 else:
                     self._nursery.start_soon(self._read, fd, take)
@@ -188,7 +189,7 @@ class TrioBackend:
         except trio.Cancelled:
             refuse(self._dispatcher, request)
             raise
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001
             self._dispatcher.fail(request, exc)
         else:
             self._dispatcher.finish(request, result)
@@ -208,7 +209,7 @@ class TrioBackend:
             await coroutine
         except trio.Cancelled:
             raise
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001
             self._end(exc)
 
 
@@ -216,12 +217,14 @@ class TrioBackend:
 def _resume(
     coroutine: Coroutine[Any, Any, Any], context: contextvars.Context, trap: Any
 ) -> Generator[Any, Any, Any]:
-    """Go on with a coroutine that has yielded *trap*, in *context*, on behalf of the task that awaits this."""
+    """Go on with a coroutine that has yielded *trap*, in *context*, on behalf of the task that awaits
+    this.
+    """
     while True:
         step: Callable[..., Any]
         try:
             value: Any = yield trap
-        except BaseException as exc:  # thrown in for the coroutine
+        except BaseException as exc:  # noqa: BLE001 -- thrown in for the coroutine
             step, value = coroutine.throw, exc
         else:
             step = coroutine.send
