@@ -40,6 +40,7 @@ logger = logging.getLogger("fusetree.adapter")
 
 _ATTRIBUTES: Final = Change.ATTRIBUTES
 
+
 @attrs.frozen
 class CacheStatistics:
     """How changes reached the kernel, since the mount began.
