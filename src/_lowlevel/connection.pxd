@@ -30,5 +30,6 @@ cdef class Connection:
     cdef int notified(self, int rc, str what) except -1
     cdef Request next_request(self, ReceiveBuffer buffer)
 
-# Receives until a request needs Python: 1; 0 when the connection ended; else a negative errno (-EAGAIN: an event loop serves, and there is nothing now).
+# Receives until a request needs Python: 1; 0 when the connection ended; else a negative errno (-EAGAIN: an
+# event loop serves, and there is nothing now).
 cdef int receive(fuse_session *session, SessionState *state, fuse_buf *buf, Captured *captured) noexcept nogil

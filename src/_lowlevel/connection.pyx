@@ -10,14 +10,15 @@ Either threads receive, and wait in libfuse; or an event loop does, which waits 
 blocked in here (:meth:`Connection.set_nonblocking`).
 
 Rule 1: waits for nobody's thread: who calls :meth:`Connection.receive`, and when, is the backends' business.
-Rule 2: libfuse's session is destroyed with this object, and every Request holds this object: no use after free.
+Rule 2: libfuse's session is destroyed with this object, and every Request holds this object: no use after
+    free.
 Rule 3: after CLOSED nothing is written any more: late answers are swallowed (see request.pyx).
 """
 
 import os
 
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.errno cimport EAGAIN, EINTR, ENODEV, errno
+from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -42,7 +43,6 @@ from fusetree._lowlevel.libfuse.common cimport (
     fuse_buf,
     fuse_buf_copy_flags,
     fuse_bufvec,
-    fuse_version,
 )
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_custom_io,
@@ -96,8 +96,8 @@ cdef extern from "compat.h" nogil:
         struct timespec t = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
         return ppoll(&p, 1, &t, NULL) > 0;
     }
-    /* One frame off a stream socket: its first four bytes are its length (struct fuse_in_header.len). The end of the stream
-       is what ENODEV is for a device: the kernel side is gone. */
+    /* One frame off a stream socket: its first four bytes are its length (struct fuse_in_header.len). The end
+     * of the stream is what ENODEV is for a device: the kernel side is gone. */
     static ssize_t ft_read_frame(int fd, void *buf, size_t size, int flags)
     {
         size_t have = 0, want = 4;
@@ -170,7 +170,8 @@ cdef ssize_t socket_read(int fd, void *buf, size_t size, void *userdata) noexcep
     cdef SessionState *state = <SessionState *>userdata
     cdef ssize_t rc
     pthread_mutex_lock(&state.read_lock)
-    # A flag for each call: O_NONBLOCK would be set for the caller's own descriptor too, of which ours is a duplicate.
+    # A flag for each call: O_NONBLOCK would be set for the caller's own descriptor too, of which ours is a
+    # duplicate.
     rc = ft_read_frame(fd, buf, size, MSG_DONTWAIT if state.nonblocking else 0)
     pthread_mutex_unlock(&state.read_lock)
     return rc
@@ -187,8 +188,8 @@ cdef ssize_t socket_write(int fd, iovec *iov, int count, void *userdata) noexcep
 
 cdef enum:
     BATCH = 64                    # answers from C at most, before an event loop gets a word in
-    LINGER_NS = 50_000            # how long a loop waits in here for the next request, while they come thick and fast
-    DRAIN_NS = 1_000_000          # ... and how long this may go on, before the loop sees to its other business
+    LINGER_NS = 50_000       # how long a loop waits in here for the next request, while they come thick and fast
+    DRAIN_NS = 1_000_000     # ... and how long this may go on, before the loop sees to its other business
     MOST_IN_VAIN = 63
 
 
@@ -202,11 +203,12 @@ cdef class ReceiveBuffer:
         free(self.c_buf.mem)
 
 
-cdef int receive(fuse_session *session, SessionState *state, fuse_buf *buf, Captured *captured) noexcept nogil:
+cdef int receive(
+        fuse_session *session, SessionState *state, fuse_buf *buf, Captured *captured) noexcept nogil:
     """Receive until a request needs Python: 1; 0 when the connection ended; else a negative errno.
 
-    What the inode table answers by itself is answered in here, without the GIL; for an event loop only so much of it
-    that the loop gets back to its other business (-EAGAIN then, as when there is nothing).
+    What the inode table answers by itself is answered in here, without the GIL; for an event loop only so
+    much of it that the loop gets back to its other business (-EAGAIN then, as when there is nothing).
     """
     cdef int rc
     cdef int answered = 0
@@ -247,7 +249,8 @@ cdef class Connection:
     :param wanted: names of the handlers that exist; libfuse answers everything else by itself.
     :param options: mount options, each one ``-o`` argument ("ro", "fsname=x").
     :param table: the inode table that may answer in C, or None.
-    :param capabilities: names of what to ask the kernel for: "export", "writeback_cache", "posix_acl", "cache_symlinks", "atomic_o_trunc".
+    :param capabilities: names of what to ask the kernel for: "export", "writeback_cache", "posix_acl",
+        "cache_symlinks", "atomic_o_trunc".
     :raises MountError: libfuse refused the options; its own words are in the message.
     """
 
@@ -304,7 +307,8 @@ cdef class Connection:
             self.c_session = fuse_session_new(&args, &ops, sizeof(ops), &self.c_state)
         fuse_opt_free_args(&args)
         if self.c_session == NULL:
-            raise MountError(22, "libfuse refused the mount options: " + ("; ".join(lines) or ", ".join(options)))
+            reason = "; ".join(lines) or ", ".join(options)
+            raise MountError(22, f"libfuse refused the mount options: {reason}")
 
     def __dealloc__(self):
         if self.c_session != NULL:
@@ -322,7 +326,8 @@ cdef class Connection:
                 rc = fuse_session_mount(self.c_session, c_path)
                 saved = errno
         if rc != 0:
-            raise MountError(saved or 5, f"can not mount at {mountpoint}: " + ("; ".join(lines) or "libfuse gave no reason"))
+            reason = "; ".join(lines) or "libfuse gave no reason"
+            raise MountError(saved or 5, f"can not mount at {mountpoint}: {reason}")
         self.mounted = True
 
     def attach(self, fd: int) -> None:
@@ -405,7 +410,8 @@ cdef class Connection:
             if rc == -EAGAIN:
                 raise BlockingIOError(EAGAIN, "the INIT request did not come yet")
             if rc <= 0 and not self.c_state.initialized:
-                raise MountError(-rc if rc else 107, "the connection ended before the INIT handshake was done")
+                raise MountError(
+                    -rc if rc else 107, "the connection ended before the INIT handshake was done")
 
     cdef Request next_request(self, ReceiveBuffer buffer):
         cdef Captured captured
@@ -433,9 +439,9 @@ cdef class Connection:
     def begin_drain(self, linger: bool) -> None:
         """The event loop begins to :meth:`take` requests.
 
-        :param linger: whether *take* may wait a moment for the next request: where requests come one after the other,
-            a turn of the loop for each costs more than the requests.  It does so for 50 us at most, and for 1 ms in all,
-            and not if that was in vain lately.
+        :param linger: whether *take* may wait a moment for the next request: where requests come one after
+            the other, a turn of the loop for each costs more than the requests.  It does so for 50 us at
+            most, and for 1 ms in all, and not if that was in vain lately.
         """
         if not linger:
             self.c_linger = 0
@@ -447,7 +453,9 @@ cdef class Connection:
             self.c_until = monotonic_ns() + DRAIN_NS
 
     def take(self, ReceiveBuffer buffer not None) -> Request | None:
-        """The next request that needs Python, for an event loop; None when there is none now, or :attr:`exited`."""
+        """The next request that needs Python, for an event loop; None when there is none now, or
+        :attr:`exited`.
+        """
         cdef Captured captured
         cdef int rc
         cdef int64_t left
@@ -472,7 +480,8 @@ cdef class Connection:
                 if captured.opcode != OP_INIT:
                     return Request.wrap(&captured, &self.c_state, self)
                 continue
-            if rc < 0 and rc != -EAGAIN and not self.c_state.closed and not fuse_session_exited(self.c_session):
+            ended = self.c_state.closed or fuse_session_exited(self.c_session)
+            if rc < 0 and rc != -EAGAIN and not ended:
                 raise OSError(-rc, f"reading from the FUSE connection failed: {os.strerror(-rc)}")
             return None
 
@@ -487,9 +496,11 @@ cdef class Connection:
             c_shutdown(fd, SHUT_RDWR)
 
     def close(self, unmount: bool = True) -> None:
-        """End the connection, answer nothing any more and, unless *unmount* is False, unmount (lazily).  Idempotent.
+        """End the connection, answer nothing any more and, unless *unmount* is False, unmount (lazily).
+        Idempotent.
 
-        *unmount* must be False when the mount is gone already: what is at the mountpoint now may be somebody else's.
+        *unmount* must be False when the mount is gone already: what is at the mountpoint now may be somebody
+        else's.
         """
         if self.c_state.closed:
             return
@@ -508,7 +519,8 @@ cdef class Connection:
         self.detach_device()
 
     cdef int detach_device(self) except -1:
-        # The number stays taken (by /dev/null) until libfuse closes it, so that a late write can not hit a stranger's file.
+        # The number stays taken (by /dev/null) until libfuse closes it, so that a late write can not hit a
+        # stranger's file.
         cdef int fd = fuse_session_fd(self.c_session)
         if fd < 0:
             return 0
@@ -539,8 +551,10 @@ cdef class Connection:
     def invalidate_entry(self, parent: int, bytes name not None) -> None:
         """Tell the kernel to forget what *name* in directory *parent* leads to.
 
-        It waits for the lock of the directory: never call it from a handler of a request on that directory (libfuse,
-        doc/README.notifications: deadlock).  :raises FileNotFoundError: the kernel does not know the name.
+        It waits for the lock of the directory: never call it from a handler of a request on that directory
+        (libfuse, doc/README.notifications: deadlock).
+
+        :raises FileNotFoundError: the kernel does not know the name.
         """
         cdef unsigned long long c_parent = parent
         cdef const char *c_name = name
@@ -551,9 +565,12 @@ cdef class Connection:
         self.notified(rc, f"invalidate_entry({parent}, {name!r})")
 
     def notify_delete(self, parent: int, child: int, bytes name not None) -> None:
-        """Tell the kernel that *name*, leading to *child*, was removed from *parent*; watchers of inotify(7) are told too.
+        """Tell the kernel that *name*, leading to *child*, was removed from *parent*; watchers of inotify(7)
+        are told too.
 
-        The same deadlock rule as for :meth:`invalidate_entry`.  :raises FileNotFoundError: the kernel does not know the name.
+        The same deadlock rule as for :meth:`invalidate_entry`.
+
+        :raises FileNotFoundError: the kernel does not know the name.
         """
         cdef unsigned long long c_parent = parent
         cdef unsigned long long c_child = child

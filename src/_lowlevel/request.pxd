@@ -42,6 +42,7 @@ cdef class Request:
     cdef fuse_req_t take(self) noexcept
     cdef int fail_with(self, int errno) noexcept
 
-# Tells the table of the directories of a captured request that a handler is in flight there; Request.wrap does it, and who keeps
-# captured requests waiting does it before.  Once it was done, the request must be wrapped.
+# Tells the table of the directories of a captured request that a handler is in flight there; Request.wrap
+# does it, and who keeps captured requests waiting does it before.  Once it was done, the request must be
+# wrapped.
 cdef void count_handler(Captured *captured, SessionState *state) noexcept nogil

@@ -117,8 +117,9 @@ cdef void count_handler(Captured *c, SessionState *state) noexcept nogil:
 
 
 cdef void on_interrupt(fuse_req_t req, void *data) noexcept nogil:
-    # Called by libfuse for a FUSE_INTERRUPT, in the thread that received it, with the lock of the request held: it
-    # must not take the GIL.  Or by `watch` itself, whose thread receives nothing at that time: it looks afterwards.
+    # Called by libfuse for a FUSE_INTERRUPT, in the thread that received it, with the lock of the request
+    # held: it must not take the GIL.  Or by `watch` itself, whose thread receives nothing at that time: it
+    # looks afterwards.
     cdef Captured *c = current()
     if c != NULL:
         c.opcode = OP_INTERRUPT

@@ -1,15 +1,15 @@
 # cython: language_level=3
 """The thread that serves without Python while an event loop is busy or blocked.
 
-What the inode table can answer needs no Python, so it must not wait for the loop: that may be in a long callback, or
-asleep in a call that blocks.  A thread stands by::
+What the inode table can answer needs no Python, so it must not wait for the loop: that may be in a long
+callback, or asleep in a call that blocks.  A thread stands by::
 
     QUIET --the device gets readable--> TICKING --20 ms without a request--> QUIET
     TICKING --readable, and the loop did not look since the last tick (1 ms)--> SERVING
     SERVING --the loop looks for requests again, or 20 ms without one--> TICKING
 
-While it serves it receives like the loop does.  What needs Python it hands to the loop: it puts the request into a queue
-and makes an eventfd readable, which the loop watches beside the device.
+While it serves it receives like the loop does.  What needs Python it hands to the loop: it puts the request
+into a queue and makes an eventfd readable, which the loop watches beside the device.
 
 Rule 1: the thread never takes the GIL: the application may hold it for long.
 Rule 2: whoever calls :meth:`Standby.take` shows that the loop lives, as :meth:`Connection.take` does.
@@ -53,7 +53,8 @@ cdef extern from * nogil:
     }
     #define FT_DEVICE 1
     #define FT_STOP 2
-    /* Which of the two are ready: bits FT_DEVICE and FT_STOP, 0 after so many milliseconds (-1: never). device may be -1. */
+    /* Which of the two are ready: bits FT_DEVICE and FT_STOP, 0 after so many milliseconds (-1: never).
+     * device may be -1. */
     static int ft_await(int device, int stop, int milliseconds)
     {
         struct pollfd p[2] = { { stop, POLLIN, 0 }, { device, POLLIN, 0 } };
