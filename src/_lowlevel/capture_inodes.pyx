@@ -1,6 +1,6 @@
 # cython: language_level=3
 """Callbacks of the requests on an inode or on the whole file system: attributes, link target, xattrs, access,
-forget, INIT."""
+forget."""
 
 from libc.stdint cimport uint64_t
 
@@ -18,7 +18,6 @@ from fusetree._lowlevel.capture cimport (
     OP_FORGET,
     OP_GETATTR,
     OP_GETXATTR,
-    OP_INIT,
     OP_LISTXATTR,
     OP_READLINK,
     OP_REMOVEXATTR,
@@ -29,14 +28,7 @@ from fusetree._lowlevel.capture cimport (
     SessionState,
     current,
 )
-from fusetree._lowlevel.libfuse.common cimport (
-    ft_capabilities,
-    ft_unwant,
-    ft_want,
-    ft_wanted,
-    fuse_conn_info,
-    fuse_file_info,
-)
+from fusetree._lowlevel.libfuse.common cimport fuse_file_info
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_forget_data,
     fuse_ino_t,
@@ -46,6 +38,7 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_req_userdata,
 )
 from fusetree._lowlevel.libfuse.posix cimport c_stat
+from fusetree._lowlevel.negotiation cimport on_init
 
 
 cdef inline Captured *capture(fuse_req_t req, int opcode, fuse_ino_t ino) noexcept nogil:
@@ -58,31 +51,6 @@ cdef inline Captured *capture(fuse_req_t req, int opcode, fuse_ino_t ino) noexce
 
 cdef inline SessionState *state_of(fuse_req_t req) noexcept nogil:
     return <SessionState *>fuse_req_userdata(req)
-
-
-cdef void on_init(void *userdata, fuse_conn_info *conn) noexcept nogil:
-    # Capabilities go one by one: a bit that the kernel does not offer must not be wanted (libfuse then fails
-    # the INIT).
-    cdef SessionState *state = <SessionState *>userdata
-    cdef int bit
-    for bit in range(64):
-        if state.unwant & (<uint64_t>1 << bit):
-            ft_unwant(conn, <uint64_t>1 << bit)
-        elif state.want & (<uint64_t>1 << bit):
-            ft_want(conn, <uint64_t>1 << bit)
-    if state.max_readahead and conn.max_readahead > state.max_readahead:
-        conn.max_readahead = state.max_readahead
-    conn.time_gran = 1
-    state.proto_major = conn.proto_major
-    state.proto_minor = conn.proto_minor
-    state.max_write = conn.max_write
-    state.capable = ft_capabilities(conn)
-    state.wanted = ft_wanted(conn)
-    state.initialized = True
-    cdef Captured *c = current()
-    if c != NULL:
-        c.opcode = OP_INIT
-        c.req = NULL
 
 
 cdef void on_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup) noexcept nogil:

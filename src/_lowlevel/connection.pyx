@@ -28,6 +28,7 @@ from fusetree._lowlevel.capture_files cimport register_files
 from fusetree._lowlevel.capture_inodes cimport register_inodes
 from fusetree._lowlevel.capture_names cimport register_names
 from fusetree._lowlevel.errors cimport check
+from fusetree._lowlevel.frames cimport read_frame, write_frame
 from fusetree._lowlevel.inodes cimport InodeTable
 from fusetree._lowlevel.libfuse.common cimport (
     FT_HAVE_CUSTOM_IO,
@@ -64,13 +65,10 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_session_unmount,
 )
 from fusetree._lowlevel.libfuse.opt cimport fuse_args, fuse_opt_free_args
-from fusetree._lowlevel.libfuse.posix cimport iovec
 from fusetree._lowlevel.libfuse.pthread cimport (
     ft_bump,
     pthread_mutex_destroy,
     pthread_mutex_init,
-    pthread_mutex_lock,
-    pthread_mutex_unlock,
 )
 from fusetree._lowlevel.request cimport Request
 from fusetree._lowlevel.packing cimport monotonic_ns
@@ -96,94 +94,12 @@ cdef extern from "compat.h" nogil:
         struct timespec t = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
         return ppoll(&p, 1, &t, NULL) > 0;
     }
-    /* One frame off a stream socket: its first four bytes are its length (struct fuse_in_header.len). The end
-     * of the stream is what ENODEV is for a device: the kernel side is gone. */
-    static ssize_t ft_read_frame(int fd, void *buf, size_t size, int flags)
-    {
-        size_t have = 0, want = 4;
-        while (have < want) {
-            ssize_t n = recv(fd, (char *)buf + have, want - have, flags);
-            if (n == 0) { errno = ENODEV; return -1; }
-            if (n < 0) {
-                if (errno == EINTR && have) continue;
-                if (errno == EAGAIN && have) {
-                    struct pollfd p = { fd, POLLIN, 0 };
-                    poll(&p, 1, -1);
-                    continue;
-                }
-                if (errno == ECONNRESET) errno = ENODEV;
-                return -1;
-            }
-            have += (size_t)n;
-            if (have == 4 && want == 4) {
-                want = *(uint32_t *)buf;
-                if (want < 40 || want > size) { errno = EIO; return -1; }
-            }
-        }
-        return (ssize_t)have;
-    }
-    static ssize_t ft_write_frame(int fd, struct iovec *iov, int count)
-    {
-        struct msghdr message = { .msg_iov = iov, .msg_iovlen = (size_t)count };
-        ssize_t total = 0;
-        size_t left = 0;
-        for (int i = 0; i < count; i++) left += iov[i].iov_len;
-        while (left) {
-            ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
-            if (n < 0) {
-                if (errno == EINTR) continue;
-                if (errno == EAGAIN) {
-                    struct pollfd p = { fd, POLLOUT, 0 };
-                    poll(&p, 1, -1);
-                    continue;
-                }
-                return -1;
-            }
-            total += n;
-            left -= (size_t)n;
-            while (n && message.msg_iovlen) {
-                if ((size_t)n >= message.msg_iov->iov_len) {
-                    n -= (ssize_t)message.msg_iov->iov_len;
-                    message.msg_iov++;
-                    message.msg_iovlen--;
-                } else {
-                    message.msg_iov->iov_base = (char *)message.msg_iov->iov_base + n;
-                    message.msg_iov->iov_len -= (size_t)n;
-                    n = 0;
-                }
-            }
-        }
-        return total;
-    }
     """
     int ft_set_nonblocking(int fd)
     int ft_readable_within(int fd, int64_t ns)
-    ssize_t ft_read_frame(int fd, void *buf, size_t size, int flags)
-    ssize_t ft_write_frame(int fd, iovec *iov, int count)
     int c_shutdown "shutdown"(int fd, int how)
     enum:
         SHUT_RDWR
-        MSG_DONTWAIT
-
-
-cdef ssize_t socket_read(int fd, void *buf, size_t size, void *userdata) noexcept nogil:
-    cdef SessionState *state = <SessionState *>userdata
-    cdef ssize_t rc
-    pthread_mutex_lock(&state.read_lock)
-    # A flag for each call: O_NONBLOCK would be set for the caller's own descriptor too, of which ours is a
-    # duplicate.
-    rc = ft_read_frame(fd, buf, size, MSG_DONTWAIT if state.nonblocking else 0)
-    pthread_mutex_unlock(&state.read_lock)
-    return rc
-
-
-cdef ssize_t socket_write(int fd, iovec *iov, int count, void *userdata) noexcept nogil:
-    cdef SessionState *state = <SessionState *>userdata
-    cdef ssize_t rc
-    pthread_mutex_lock(&state.write_lock)
-    rc = ft_write_frame(fd, iov, count)
-    pthread_mutex_unlock(&state.write_lock)
-    return rc
 
 
 cdef enum:
@@ -340,8 +256,8 @@ cdef class Connection:
         if not FT_HAVE_CUSTOM_IO:
             raise UnsupportedFeatureError("a session on a descriptor needs libfuse 3.14")
         memset(&io, 0, sizeof(io))
-        io.read = socket_read
-        io.writev = socket_write
+        io.read = read_frame
+        io.writev = write_frame
         own = os.dup(fd)
         check(fuse_session_custom_io(self.c_session, &io, own), "fuse_session_custom_io")
         self.is_socket = True
