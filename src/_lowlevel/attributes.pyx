@@ -59,6 +59,9 @@ cdef class EntryAttributes:
         self.c_entry.attr_timeout = 300.0
         self.c_entry.entry_timeout = 300.0
 
+    def __init__(self):
+        pass                                # takes no arguments; a subclass's own may
+
     @property
     def st_ino(self) -> int:
         """Inode number; identity of the inode towards the kernel."""
@@ -304,6 +307,9 @@ cdef class StatvfsData:
 
     def __cinit__(self, *args, **kwargs):
         memset(&self.c_statvfs, 0, sizeof(self.c_statvfs))
+
+    def __init__(self):
+        pass                                # takes no arguments; a subclass's own may
 
     @property
     def f_bsize(self) -> int:

@@ -104,7 +104,7 @@ cdef extern from "compat.h" nogil:
 
 cdef enum:
     BATCH = 64                    # answers from C at most, before an event loop gets a word in
-    LINGER_NS = 50_000       # how long a loop waits in here for the next request, while they come thick and fast
+    LINGER_NS = 50_000       # how long a loop waits in here for the next request, while they come quickly
     DRAIN_NS = 1_000_000     # ... and how long this may go on, before the loop sees to its other business
     MOST_IN_VAIN = 63
 

@@ -69,43 +69,47 @@ cdef extern from "compat.h" nogil:
         void (*lookup)(fuse_req_t req, fuse_ino_t parent, const char *name) noexcept nogil
         void (*forget)(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup) noexcept nogil
         void (*getattr)(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
-        void (*setattr)(fuse_req_t req, fuse_ino_t ino, c_stat *attr, int to_set,
-                fuse_file_info *fi) noexcept nogil
+        void (*setattr)(
+            fuse_req_t req, fuse_ino_t ino, c_stat *attr, int to_set, fuse_file_info *fi) noexcept nogil
         void (*readlink)(fuse_req_t req, fuse_ino_t ino) noexcept nogil
-        void (*mknod)(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-                dev_t rdev) noexcept nogil
+        void (*mknod)(
+            fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev) noexcept nogil
         void (*mkdir)(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode) noexcept nogil
         void (*unlink)(fuse_req_t req, fuse_ino_t parent, const char *name) noexcept nogil
         void (*rmdir)(fuse_req_t req, fuse_ino_t parent, const char *name) noexcept nogil
         void (*symlink)(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name) noexcept nogil
-        void (*rename)(fuse_req_t req, fuse_ino_t parent, const char *name,
-                       fuse_ino_t newparent, const char *newname, unsigned int flags) noexcept nogil
+        void (*rename)(
+            fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname,
+            unsigned int flags) noexcept nogil
         void (*link)(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname) noexcept nogil
         void (*open)(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
-        void (*read)(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-                fuse_file_info *fi) noexcept nogil
-        void (*write)(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
-                      fuse_file_info *fi) noexcept nogil
+        void (*read)(
+            fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, fuse_file_info *fi) noexcept nogil
+        void (*write)(
+            fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+            fuse_file_info *fi) noexcept nogil
         void (*flush)(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
         void (*release)(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
         void (*fsync)(fuse_req_t req, fuse_ino_t ino, int datasync, fuse_file_info *fi) noexcept nogil
         void (*opendir)(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
-        void (*readdir)(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-                fuse_file_info *fi) noexcept nogil
+        void (*readdir)(
+            fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, fuse_file_info *fi) noexcept nogil
         void (*releasedir)(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
         void (*fsyncdir)(fuse_req_t req, fuse_ino_t ino, int datasync, fuse_file_info *fi) noexcept nogil
         void (*statfs)(fuse_req_t req, fuse_ino_t ino) noexcept nogil
-        void (*setxattr)(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
-                         size_t size, int flags) noexcept nogil
+        void (*setxattr)(
+            fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
+            int flags) noexcept nogil
         void (*getxattr)(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size) noexcept nogil
         void (*listxattr)(fuse_req_t req, fuse_ino_t ino, size_t size) noexcept nogil
         void (*removexattr)(fuse_req_t req, fuse_ino_t ino, const char *name) noexcept nogil
         void (*access)(fuse_req_t req, fuse_ino_t ino, int mask) noexcept nogil
-        void (*create)(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-                       fuse_file_info *fi) noexcept nogil
+        void (*create)(
+            fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+            fuse_file_info *fi) noexcept nogil
         void (*forget_multi)(fuse_req_t req, size_t count, fuse_forget_data *forgets) noexcept nogil
-        void (*readdirplus)(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-                            fuse_file_info *fi) noexcept nogil
+        void (*readdirplus)(
+            fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, fuse_file_info *fi) noexcept nogil
 
     int fuse_reply_err(fuse_req_t req, int err)
     void fuse_reply_none(fuse_req_t req)
@@ -126,14 +130,14 @@ cdef extern from "compat.h" nogil:
                                   const fuse_entry_param *e, off_t off)
 
     int fuse_lowlevel_notify_inval_inode(fuse_session *se, fuse_ino_t ino, off_t off, off_t len)
-    int fuse_lowlevel_notify_inval_entry(fuse_session *se, fuse_ino_t parent, const char *name,
-            size_t namelen)
-    int fuse_lowlevel_notify_delete(fuse_session *se, fuse_ino_t parent, fuse_ino_t child,
-                                    const char *name, size_t namelen)
-    int fuse_lowlevel_notify_store(fuse_session *se, fuse_ino_t ino, off_t offset, fuse_bufvec *bufv,
-                                   fuse_buf_copy_flags flags)
-    int fuse_lowlevel_notify_retrieve(fuse_session *se, fuse_ino_t ino, size_t size, off_t offset,
-            void *cookie)
+    int fuse_lowlevel_notify_inval_entry(
+        fuse_session *se, fuse_ino_t parent, const char *name, size_t namelen)
+    int fuse_lowlevel_notify_delete(
+        fuse_session *se, fuse_ino_t parent, fuse_ino_t child, const char *name, size_t namelen)
+    int fuse_lowlevel_notify_store(
+        fuse_session *se, fuse_ino_t ino, off_t offset, fuse_bufvec *bufv, fuse_buf_copy_flags flags)
+    int fuse_lowlevel_notify_retrieve(
+        fuse_session *se, fuse_ino_t ino, size_t size, off_t offset, void *cookie)
 
     void *fuse_req_userdata(fuse_req_t req)
     const fuse_ctx *fuse_req_ctx(fuse_req_t req)
@@ -141,8 +145,8 @@ cdef extern from "compat.h" nogil:
     void fuse_req_interrupt_func(fuse_req_t req, fuse_interrupt_func_t func, void *data)
     int fuse_req_interrupted(fuse_req_t req)
 
-    fuse_session *fuse_session_new(fuse_args *args, const fuse_lowlevel_ops *op, size_t op_size,
-            void *userdata)
+    fuse_session *fuse_session_new(
+        fuse_args *args, const fuse_lowlevel_ops *op, size_t op_size, void *userdata)
     int fuse_session_custom_io(fuse_session *se, const fuse_custom_io *io, int fd)
     int fuse_session_mount(fuse_session *se, const char *mountpoint)
     void fuse_session_exit(fuse_session *se)
