@@ -1,19 +1,6 @@
 """Nodes that come by themselves: what a plain value becomes when it is put into a directory.
 
-======================================  =====================================================================
-value                                   node
-======================================  =====================================================================
-a node                                  itself
-a mapping                               `Dir`
-``str``, ``bytes``, ``bytearray``       `File` with exactly this content
-``int``, ``float``, ``bool``, an enum,  `File` with its text and a newline
-a date, a time
-a function, a method, a callable        a file that is computed when it is opened; decorated with `action`,
-one
-                                        to write to
-======================================  =====================================================================
-
-Everything else is refused, with a hint at what was probably meant.
+What becomes what: docs/reference/values.md.  Everything else is refused, with a hint at what was probably meant.
 """
 
 from __future__ import annotations

@@ -4,23 +4,7 @@ Small values are one line of text that ends with a newline; writing takes the li
 else is a JSON document, and how it becomes typed objects is the work of `cattrs`, which is imported when
 the first document is read.
 
-=====================  ==================================================================================
-annotation             the file
-=====================  ==================================================================================
-``int``                decimal; writing also takes 0x, 0o and 0b
-``float``              `repr`, so nothing is lost; writing takes what `float()` takes
-``bool``               ``true`` or ``false``; writing also takes 1/0, yes/no, on/off, in any case
-``str``                the text and a newline, UTF-8; one newline at the end of what is written is not part
-of it ``bytes``              as they are, both ways, no newline added or taken
-``Enum``               the value where all values are text, else the member's name; writing takes the name too
-``Flag``               the members' names with ``|`` between them, ``0`` for none
-``Path``               the path
-``datetime``, ``date``,
-``time``               ISO 8601
-``Literal[...]``       as its values are; anything else is refused
-``Optional[...]``      the above, with an empty line for None (so an optional text cannot be empty)
-anything else          a JSON document, indented, keys in their order
-=====================  ==================================================================================
+Which text each type has: docs/reference/values.md.
 
 A subclass of int, float, str or bytes is made from what its base makes of the text. `Annotated`, `NewType`
 and `type` aliases are seen through.
