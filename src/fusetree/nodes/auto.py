@@ -1,6 +1,6 @@
 """Nodes that come by themselves: what a plain value becomes when it is put into a directory.
 
-What becomes what: docs/reference/values.md.  Everything else is refused, with a hint at what was probably meant.
+What becomes what: docs/reference/values.md.  Everything else is refused, with a hint at what was meant.
 """
 
 from __future__ import annotations
