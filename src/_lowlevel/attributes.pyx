@@ -20,6 +20,8 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
 )
 from fusetree._lowlevel.libfuse.posix cimport CLOCK_REALTIME, c_stat, clock_gettime, timespec
 
+from _pickle import PicklingError
+
 cdef enum:
     S_IFREG = 0o100000
 
@@ -31,8 +33,9 @@ cdef inline object ns_of(const timespec *ts):
 
 
 cdef int set_ns(timespec *ts, object value) except -1:
+    # A float is taken too (programs multiply seconds), text is not.
+    cdef long long ns = value if type(value) is int else int(value // 1)
     # Floor division, so that times before 1970 keep 0 <= tv_nsec < 10**9.
-    cdef long long ns = int(value)
     cdef long long seconds = ns // NANOS_PER_SECOND
     ts.tv_nsec = ns - seconds * NANOS_PER_SECOND
     ts.tv_sec = seconds
@@ -290,7 +293,7 @@ cdef class SetattrFields:
         return (self.c_to_set & FUSE_SET_ATTR_SIZE) != 0
 
     def __reduce__(self):
-        raise TypeError("SetattrFields belongs to one request and can not be pickled or copied")
+        raise PicklingError("SetattrFields belongs to one request and can not be pickled or copied")
 
     def __repr__(self) -> str:
         names = ("atime", "mtime", "ctime", "mode", "uid", "gid", "size")

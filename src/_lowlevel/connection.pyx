@@ -167,10 +167,11 @@ cdef class Connection:
     :param table: the inode table that may answer in C, or None.
     :param capabilities: names of what to ask the kernel for: "export", "writeback_cache", "posix_acl",
         "cache_symlinks", "atomic_o_trunc".
+    :param readdirplus: False lists by plain READDIR, whose entries raise no lookup count.
     :raises MountError: libfuse refused the options; its own words are in the message.
     """
 
-    def __init__(self, wanted, options, InodeTable table=None, capabilities=()):
+    def __init__(self, wanted, options, InodeTable table=None, capabilities=(), readdirplus=True):
         cdef fuse_lowlevel_ops ops
         cdef fuse_args args
         cdef set names = set(wanted)
@@ -186,7 +187,9 @@ cdef class Connection:
         self.c_state.python_forget = "forget" in names
         self.c_state.want = FUSE_CAP_PARALLEL_DIROPS
         self.c_state.unwant = FUSE_CAP_SPLICE_READ
-        if "readdir" in names:
+        if not readdirplus:
+            self.c_state.unwant |= FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO
+        elif "readdir" in names:
             self.c_state.want |= FUSE_CAP_READDIRPLUS
             names.add("readdirplus")
             if table is None:

@@ -7,6 +7,8 @@ from fusetree._lowlevel.attributes cimport EntryAttributes
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_add_direntry, fuse_add_direntry_plus, fuse_req_t
 from fusetree._lowlevel.libfuse.posix cimport off_t
 
+from _pickle import PicklingError
+
 
 cdef class ReaddirToken:
     """Belongs to one readdir request; hand it to :func:`readdir_reply` for each entry."""
@@ -28,7 +30,7 @@ cdef class ReaddirToken:
         free(self.c_buffer)
 
     def __reduce__(self):
-        raise TypeError("a ReaddirToken belongs to one request and can not be pickled or copied")
+        raise PicklingError("a ReaddirToken belongs to one request and can not be pickled or copied")
 
 
 def readdir_reply(

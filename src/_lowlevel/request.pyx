@@ -61,6 +61,8 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
 )
 from fusetree._lowlevel.notices cimport handler_begins, handler_ends
 
+from _pickle import PicklingError
+
 cdef extern from *:
     """
     /* One exchange decides who answers, whether or not a GIL orders the threads. */
@@ -90,7 +92,7 @@ cdef class RequestContext:
     """
 
     def __reduce__(self):
-        raise TypeError("a RequestContext belongs to one request and can not be pickled or copied")
+        raise PicklingError("a RequestContext belongs to one request and can not be pickled or copied")
 
     def __repr__(self) -> str:
         return f"<RequestContext uid={self.uid} gid={self.gid} pid={self.pid} umask=0o{self.umask:o}>"

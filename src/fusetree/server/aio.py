@@ -38,7 +38,9 @@ GRACE = 5.0
 class AsyncioBackend:
     """Serves one session in the running asyncio loop.  See `loops.Backend`."""
 
-    def __init__(self, connection: Connection, dispatcher: Dispatcher, *, standby: bool) -> None:
+    def __init__(
+        self, connection: Connection, dispatcher: Dispatcher, *, standby: bool, cancels: bool
+    ) -> None:
         self.ended = threading.Event()
         self.thread = threading.get_ident()
         self._loop = asyncio.get_running_loop()
@@ -50,6 +52,7 @@ class AsyncioBackend:
         self._fd = connection.fileno()
         self._buffer = ReceiveBuffer()
         self._wants_standby = standby
+        self._cancels = cancels
         self._standby: StandbyThread | None = None
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._serial = 0
@@ -77,6 +80,8 @@ class AsyncioBackend:
                     self._standby = StandbyThread(self._connection)
                     self._loop.add_reader(self._standby.fileno, self._take_handed)
                 await self._over
+                if not self._cancels:
+                    await self._let_finish()
             finally:
                 self._receive_no_more()
                 try:
@@ -109,6 +114,11 @@ class AsyncioBackend:
         if standby is not None:
             self._loop.remove_reader(standby.fileno)
             standby.stop(self._dispatcher)
+
+    async def _let_finish(self) -> None:
+        self._receive_no_more()
+        while tasks := [task for task, _ in self._waiting.values()] + list(self._undoing):
+            await asyncio.wait(tasks)
 
     async def _cancel_all(self) -> None:
         tasks = [task for task, _ in self._waiting.values()]
@@ -194,7 +204,7 @@ class AsyncioBackend:
         self._waiting[token] = task, request
         task.add_done_callback(functools.partial(self._done, token))
         self._connection.begin_drain(False)  # it wants its turn of the loop
-        if request.watch(token):
+        if self._cancels and request.watch(token):
             task.cancel()
 
     def _done(self, token: int, task: asyncio.Task[None]) -> None:

@@ -9,6 +9,8 @@ Rule 1: a handler runs in a context of its own (contextvars): what it sets is go
 Rule 2: a handler whose caller gave up waiting (a signal) is cancelled; what is cancelled is answered with
     EINTR.
 Rule 3: when the serving ends every handler that waits is cancelled, and every request is answered.
+Both cancel only where the session wants it (``serve(cancel_handlers=False)`` does not); whoever cancels the
+task that serves cancels the handlers too.
 """
 
 from __future__ import annotations
@@ -88,11 +90,14 @@ def on_serving_loop() -> bool:
 class Backend(Protocol):
     """Serves one session in an event loop."""
 
-    def __init__(self, connection: Connection, dispatcher: Dispatcher, *, standby: bool) -> None:
+    def __init__(
+        self, connection: Connection, dispatcher: Dispatcher, *, standby: bool, cancels: bool
+    ) -> None:
         """Made in the loop's thread.
 
         :param standby: whether the session has an inode table, which is then served also while the loop is
             busy.
+        :param cancels: whether an interrupt, and the end of the serving, cancels handlers; else they finish.
         """
 
     @property

@@ -51,6 +51,10 @@ class Operations:
     enable_acl: ClassVar[bool] = False
     #: open gets O_TRUNC; else the kernel sends a setattr of the size after open.
     atomic_o_trunc: ClassVar[bool] = False
+    #: ``readdir`` is asked by READDIRPLUS: its entries carry attributes to the kernel and raise lookup
+    #: counts.  False: by plain READDIR, where ``readdir_reply`` tells no more than name, inode and type, and
+    #: **raises no lookup count**.
+    readdirplus: ClassVar[bool] = True
     #: The kernel may cache link targets.
     cache_symlinks: ClassVar[bool] = False
     #: A table that answers in C what it knows, before any handler is asked.

@@ -62,6 +62,9 @@ class Session:
         frame whose first four bytes are its length.  It stays the caller's, the session keeps a duplicate.
     :param strict: an exception of a handler that is not an OSError ends the session and is raised by
         :meth:`run`, :meth:`wait` and :meth:`close`.
+    :param inherited: the child of a fork may serve it, as programs want that go into the background between
+        mounting and serving.  Until it is served, Rule 2 does not hold, and interpreter exit leaves it
+        mounted.
     :raises MountError: the mount failed; the message has libfuse's own words.
     """
 
@@ -73,6 +76,7 @@ class Session:
         *,
         fd: int | None = None,
         strict: bool = False,
+        inherited: bool = False,
     ) -> None:
         if (mountpoint is None) == (fd is None):
             raise TypeError("Session needs either a mountpoint or a descriptor (fd=)")
@@ -96,6 +100,7 @@ class Session:
             option_list,
             operations.inode_table,
             {name for name, on in capabilities.items() if on},
+            operations.readdirplus,
         )
         self._lock = threading.Lock()
         self._pool: ThreadPool | None = None  # guarded by _lock
@@ -116,7 +121,8 @@ class Session:
         else:
             assert fd is not None
             self._connection.attach(fd)
-        _sessions.add(self)
+        if not inherited:
+            _sessions.add(self)
 
     def start(self, workers: int = 8) -> None:
         """Serve in background threads; returns when the handshake with the kernel is done.
@@ -124,6 +130,20 @@ class Session:
         :param workers: how many handlers may run at once.
         :raises MountError: the connection ended before the handshake was done.
         """
+        self._open_pool(workers).start()
+
+    def run_here(self) -> None:
+        """Serve in the calling thread, where every handler runs, until unmounted from outside or stopped.
+
+        While a handler runs nothing is received.  A signal handler of Python runs when the next request
+        comes; who wants to end by a signal calls :meth:`stop` from another thread (``signal.set_wakeup_fd``).
+
+        :raises MountError: the connection ended before the handshake was done.
+        """
+        self._open_pool(1).run_here()
+        self._failures.raise_kept()
+
+    def _open_pool(self, workers: int) -> ThreadPool:
         if workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers}")
         with self._lock:
@@ -139,10 +159,11 @@ class Session:
             self._ended.set()
             self.close()
             raise
-        pool.start()
+        return pool
 
     def _begin(self) -> None:
         """The handshake is done."""
+        _sessions.add(self)
         self._begun = True
         self.operations.init()
         table = self.operations.inode_table
@@ -153,7 +174,7 @@ class Session:
                 start_thread("fusetree-reaper", table.run_reaper),
             ]
 
-    async def serve(self) -> None:
+    async def serve(self, *, close: bool = True, cancel_handlers: bool = True) -> None:
         """Serve in the running event loop, asyncio or trio, until unmounted from outside, stopped or
         cancelled; then the session is closed.
 
@@ -162,6 +183,9 @@ class Session:
         cancelled, and their requests answered with EINTR.  A session that threads serve already
         (:meth:`start`) is taken over from them.
 
+        :param close: False leaves the session open, so mounted, for :meth:`close`; nobody answers meanwhile.
+        :param cancel_handlers: False lets handlers finish, whether their caller gave up waiting or the
+            serving ends, unless the task that awaits this is cancelled.
         :raises RuntimeError: neither asyncio nor trio runs here, or a loop serves the session already.
         :raises MountError: the connection ended before the handshake was done.
         :raises BaseException: what a strict session kept.
@@ -173,7 +197,10 @@ class Session:
             if self._backend is not None:
                 raise RuntimeError("an event loop serves the session already")
             self._backend = backend = backend_class(
-                self._connection, self._dispatcher, standby=self.operations.inode_table is not None
+                self._connection,
+                self._dispatcher,
+                standby=self.operations.inode_table is not None,
+                cancels=cancel_handlers,
             )
             pool = self._pool
         self._failures.passing = (KeyboardInterrupt, SystemExit)  # they end the program that has this loop
@@ -187,7 +214,9 @@ class Session:
         finally:
             self._all_ended()
             backend.ended.set()
-            self.close()
+            if close:
+                self.close()
+        self._failures.raise_kept()
 
     async def _shake_hands(self, backend: Backend) -> None:
         buffer = ReceiveBuffer()
@@ -235,10 +264,12 @@ class Session:
     def _stop_from_handler(self) -> None:
         self.stop()
 
-    def close(self) -> None:
+    def close(self, *, unmount: bool = True) -> None:
         """Stop, unmount, and end the session.  Idempotent.  Handlers that still run get a few seconds to
         finish.
 
+        :param unmount: False leaves the mount there, dead: whoever uses it gets ENOTCONN, and nobody writes
+            by mistake into the directory beneath.
         :raises BaseException: what a strict session kept.
         """
         with self._lock:
@@ -261,7 +292,7 @@ class Session:
             stuck = pool.join(CLOSE_GRACE)
             if stuck:
                 self._report_stuck(stuck)
-        self._connection.close(unmount=self._still_mounted())
+        self._connection.close(unmount=unmount and self._still_mounted())
         table = self.operations.inode_table
         if table is not None:
             table.stop()

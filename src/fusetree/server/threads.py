@@ -68,6 +68,21 @@ class ThreadPool:
         self._threads: list[threading.Thread] = []  # guarded by _lock
         self._alive = 0  # guarded by _lock
         self._stopping = False  # guarded by _lock
+        self._here: int | None = None  # ident of the thread that works alone; set once
+        self._over = threading.Event()
+
+    def run_here(self) -> None:
+        """Be the only worker, in the calling thread, until the connection ended or :meth:`stop`."""
+        with self._lock:
+            if self._stopping:
+                return
+            self._here = threading.get_ident()
+            self._limit = 0  # the rotation asks for more threads in vain
+            self._alive += 1
+        try:
+            self._rotation.work()
+        finally:
+            self._one_ended()
 
     def start(self) -> None:
         """Start the first reader and the first watch; more threads come when handlers block."""
@@ -99,12 +114,16 @@ class ThreadPool:
             logger.exception("a worker thread ended: the session stops")
             self._rotation.stop()
         finally:
-            with self._lock:
-                self._alive -= 1
-                self._stopping = True  # one that ends means that all end
-                last = self._alive == 0
-            if last:
-                self._ended()
+            self._one_ended()
+
+    def _one_ended(self) -> None:
+        with self._lock:
+            self._alive -= 1
+            self._stopping = True  # one that ends means that all end
+            last = self._alive == 0
+        if last:
+            self._over.set()
+            self._ended()
 
     def retire(self) -> None:
         """Leave the connection to an event loop; handlers that run are finished.  It must be non-blocking by
@@ -122,6 +141,12 @@ class ThreadPool:
         with self._lock:
             self._stopping = True
         self._rotation.stop()
+        if self._here is not None and not self._over.is_set():
+            start_thread("fusetree-stopper", self._insist)  # nobody waits for that thread and repeats it
+
+    def _insist(self) -> None:
+        while not self._over.wait(STOP_INTERVAL):
+            self._rotation.stop()
 
     def join(self, timeout: float) -> list[threading.Thread]:
         """Wait up to *timeout* seconds for the threads to end; those that did not (stuck in a handler)."""
@@ -132,4 +157,6 @@ class ThreadPool:
             while thread.is_alive() and time.monotonic() < deadline:
                 self._rotation.stop()  # again: the reader may have been just about to read
                 thread.join(STOP_INTERVAL)
+        if self._here not in (None, threading.get_ident()):
+            self._over.wait(max(0.0, deadline - time.monotonic()))
         return [thread for thread in threads if thread.is_alive()]

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 class TrioBackend:
     """Serves one session in the running trio loop.  See `loops.Backend`."""
 
-    def __init__(self, connection: Connection, dispatcher: Dispatcher, *, standby: bool) -> None:
+    def __init__(
+        self, connection: Connection, dispatcher: Dispatcher, *, standby: bool, cancels: bool
+    ) -> None:
         self.ended = threading.Event()
         self.thread = threading.get_ident()
         self._token = trio.lowlevel.current_trio_token()
@@ -53,6 +55,7 @@ class TrioBackend:
         self._fd = connection.fileno()
         self._buffer = ReceiveBuffer()
         self._wants_standby = standby
+        self._cancels = cancels
         self._standby: StandbyThread | None = None
         self._over = False
         self._error: BaseException | None = None
@@ -94,15 +97,20 @@ class TrioBackend:
     def cut(self) -> None:
         """Receive nothing more, cancel all handlers and answer their requests."""
         self._end()
+        self._scope.cancel()
         trio.lowlevel.notify_closing(self._fd)
         self._receive_no_more()
         self._answer_all()
 
     def _end(self, error: BaseException | None = None) -> None:
-        self._over = True
+        over, self._over = self._over, True
         if self._error is None:
             self._error = error
-        self._scope.cancel()
+        if self._cancels or error is not None:
+            self._scope.cancel()
+        elif not over:
+            self._receive_no_more()
+            trio.lowlevel.notify_closing(self._fd)  # ends the reader, and leaves handlers alone
 
     def _receive_no_more(self) -> None:
         standby, self._standby = self._standby, None
@@ -183,7 +191,7 @@ class TrioBackend:
         self._serial = token = self._serial + 1
         self._waiting[token] = scope, request
         try:
-            if request.watch(token):
+            if self._cancels and request.watch(token):
                 scope.cancel()
             result = await _resume(coroutine, context, trap)
         except trio.Cancelled:
