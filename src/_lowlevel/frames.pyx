@@ -5,8 +5,8 @@ frame.
 A frame is a message as it is: its first four bytes are its length (``struct fuse_in_header.len``,
 ``fuse_out_header.len``).
 
-Rule: one thread at a time takes a frame out and one puts one in, so that frames are whole; the device does that
-    by itself.
+Rule: one thread at a time takes a frame out and one puts one in, so that frames are whole; the device does
+that by itself.
 """
 
 from fusetree._lowlevel.capture cimport SessionState

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
 
 from fusetree.adapter.usercode import call, inside_handler, store
-from fusetree.nodes import FileNode
+from fusetree.nodes import Dir, FileNode, action, entry, node
 from tests.support import raises_errno
 
 
@@ -77,6 +77,31 @@ def test_the_reason_names_the_part_of_a_document(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO, logger="fusetree.adapter"), raises_errno(errno.EINVAL):
         store(refusing(structure_error()), b"", False)
     assert "invalid literal for int() with base 10: 'one'" in caplog.text
+
+
+def test_the_reason_of_a_validator_is_its_text_alone(caplog: pytest.LogCaptureFixture) -> None:
+    @node
+    class Checked(Dir):
+        level: str = entry("low", validator=attrs.validators.in_(["low", "high"]))
+
+    with caplog.at_level(logging.INFO, logger="fusetree.adapter"), raises_errno(errno.EINVAL):
+        store(cast(FileNode, Checked()["level"]), b"middle\n", False)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "<file 'level' of a Checked> refused what was written: "
+        "ValueError: 'level' must be in ['low', 'high'] (got 'middle')"
+    )
+
+
+def test_a_type_error_of_an_action_is_a_bug() -> None:
+    @node
+    class Adding(Dir):
+        @action
+        def add(self, number: int) -> None:
+            number + None  # type: ignore[operator]
+
+    with pytest.raises(TypeError, match="unsupported operand"):
+        store(cast(FileNode, Adding()["add"]), b"1\n", False)
 
 
 @pytest.mark.parametrize("error", [PermissionError(errno.EPERM, "no"), FileNotFoundError()])

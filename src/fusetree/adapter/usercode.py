@@ -17,6 +17,8 @@ import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from fusetree.nodes.base import WriteStyle
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ParamSpec, TypeVar
@@ -60,7 +62,7 @@ def store(node: FileNode, data: bytes, append: bool) -> None:
     except OSError:
         raise
     except Exception as exc:
-        if not _says_bad_value(exc):
+        if not _says_bad_value(exc, node):
             raise
         logger.info("%s refused what was written: %s", node, _reason(exc))
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from exc
@@ -68,9 +70,12 @@ def store(node: FileNode, data: bytes, append: bool) -> None:
         _inside.reset(token)
 
 
-def _says_bad_value(exc: Exception) -> bool:
-    if isinstance(exc, (ValueError, TypeError)):  # those of attrs' validators, json and codecs too
+def _says_bad_value(exc: Exception, node: FileNode) -> bool:
+    if isinstance(exc, ValueError):  # those of attrs' validators, json and codecs too
         return True
+    if isinstance(exc, TypeError):
+        # attrs' instance_of() raises it. But an action's words are converted already: there it is a bug.
+        return node.write_style is not WriteStyle.LINES
     # Whoever raised an error of cattrs has imported it; so it need not be imported here.
     cattrs = sys.modules.get("cattrs.errors")
     if cattrs is None:
@@ -84,4 +89,6 @@ def _reason(exc: BaseException) -> str:
     parts = getattr(exc, "exceptions", None)
     if isinstance(parts, tuple):
         return f"{exc}: {'; '.join(_reason(part) for part in parts)}"
-    return f"{type(exc).__name__}: {exc}"
+    # The validators of attrs put what they know behind the text: the attribute, its type, the value.
+    is_tuple = len(exc.args) > 1 and str(exc) == str(exc.args)
+    return f"{type(exc).__name__}: {exc.args[0] if is_tuple else exc}"
