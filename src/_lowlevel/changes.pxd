@@ -8,4 +8,5 @@ from fusetree._lowlevel.table cimport ft_table
 cdef object node_changed(ft_table *table, object node, bint content)
 cdef object name_set(
     ft_table *table, object directory, str name, object child, uint64_t st_ino, uint8_t d_type)
+cdef object directory_moved(ft_table *table, object node, uint64_t parent_ino)
 cdef object name_removed(ft_table *table, object directory, str name, object child, bint deleted)

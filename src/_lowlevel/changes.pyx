@@ -8,15 +8,17 @@ Rule 2: nothing here blocks, or calls Python with the lock held; references are 
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
-from fusetree._lowlevel.libfuse.pthread cimport ft_ref, pthread_mutex_lock, pthread_mutex_unlock
+from fusetree._lowlevel.libfuse.pthread cimport ft_bump, ft_ref, pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.names cimport NameView, locked_remove_name, locked_set_name, view_name
-from fusetree._lowlevel.notices cimport Ticket, locked_entry_changed
+from fusetree._lowlevel.notices cimport Ticket, locked_entry_changed, locked_queue_inode
 from fusetree._lowlevel.table cimport (
+    ARMED_CONTENT,
     BODY_CONTENT,
     BODY_DIRECTORY,
     BODY_LINK,
     content_drop,
     ft_content,
+    ft_directory,
     ft_entry,
     ft_notice,
     locked_find_node,
@@ -98,3 +100,23 @@ cdef object name_removed(ft_table *table, object directory, str name, object chi
     if of_name == NULL and of_directory == NULL:
         return None
     return Ticket.wrap(of_name, of_directory)
+
+
+cdef object directory_moved(ft_table *table, object node, uint64_t parent_ino):
+    cdef ft_entry *entry
+    cdef ft_directory *directory
+    cdef ft_notice *notice = NULL
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find_node(table, <PyObject *>node)
+    if entry != NULL and entry.flags & BODY_DIRECTORY:
+        directory = <ft_directory *>entry.body
+        if directory.complete and directory.parent_ino != parent_ino:
+            directory.parent_ino = parent_ino
+            entry.change += 1       # a listing on its way has the number of before
+            ft_bump(&table.changes)
+            if entry.flags & ARMED_CONTENT:
+                notice = referenced(locked_queue_inode(table, entry, True))
+    pthread_mutex_unlock(&table.lock)
+    if notice == NULL:
+        return None
+    return Ticket.wrap(notice, NULL)

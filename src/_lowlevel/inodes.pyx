@@ -20,7 +20,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint32_t, uint8_t, uintptr_t
 
-from fusetree._lowlevel.changes cimport name_removed, name_set, node_changed
+from fusetree._lowlevel.changes cimport directory_moved, name_removed, name_set, node_changed
 from fusetree._lowlevel.contents cimport publish_bytes, stale
 from fusetree._lowlevel.dirents cimport ReaddirToken
 from fusetree._lowlevel.handles cimport node_of_handle, open_handle, release_handle, state_of_handle
@@ -374,6 +374,12 @@ cdef class InodeTable:
         :param deleted: the child is gone for good, not moved: who watches it (inotify) is told so.
         """
         return name_removed(self.c_table, directory, name, child, deleted)
+
+    def directory_moved(self, object directory, uint64_t parent_ino) -> Ticket | None:
+        """Record that a published directory lies in another one now, whose inode number its ``..`` shows;
+        see :meth:`changed`.
+        """
+        return directory_moved(self.c_table, directory, parent_ino)
 
     def wait(self, object tickets not None, double timeout) -> bool:
         """Wait until the kernel was told of all *tickets* (None among them is skipped), or for *timeout*

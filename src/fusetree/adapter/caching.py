@@ -31,7 +31,7 @@ from fusetree.server.loops import on_serving_loop, serving_loop
 if TYPE_CHECKING:
     from fusetree._lowlevel.notices import Ticket
     from fusetree.lowlevel import InodeTable
-    from fusetree.nodes.base import Node
+    from fusetree.nodes.base import FileNode, Node
     from fusetree.nodes.directory import Dir
 
 __all__ = ["CacheObserver", "CacheStatistics", "serving_loop"]
@@ -82,13 +82,21 @@ class CacheObserver:
     def changed(self, node: Node, what: Change) -> object | None:
         """Withdraw what is published of the node, and queue a notice if the kernel holds something of it."""
         table = self._table
-        return None if table is None else table.changed(node, content=what is not _ATTRIBUTES)
+        if table is None:
+            return None
+        # Whoever may not read it any more must not get what C would give.
+        content = what is not _ATTRIBUTES or (
+            node.file_type == stat.S_IFREG and not cast("FileNode", node).readable
+        )
+        return table.changed(node, content=content)
 
     def child_set(self, directory: Dir, name: str, child: Node) -> object | None:
         """Enter the name into the published listing, and queue a notice if the kernel holds the name."""
         table = self._table
         if table is None:
             return None
+        if child.file_type == stat.S_IFDIR:
+            table.directory_moved(child, directory.ino)
         return table.child_set(directory, name, child, child.ino, child.file_type >> 12)
 
     def child_removed(self, directory: Dir, name: str, child: Node) -> object | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fusetree.adapter.tree import TreeOperations
+from fusetree.adapter.tree import S_IFDIR, TreeOperations
 from fusetree.lowlevel import FileInfo
 from fusetree.nodes.links import parents_of
 
@@ -30,6 +30,13 @@ class DirectoryHandlers(TreeOperations):
             children = directory.children_snapshot()
             items = ((name, child, child.ino, child.file_type >> 12) for name, child in children)
             self.inode_table.publish_directory(inode, items, parent_ino=parent_ino)
+        now = self._parent_ino(directory)
+        if now != parent_ino:  # moved meanwhile
+            self.inode_table.directory_moved(directory, now)
+        # Directories that came here while nobody told this mount, since it did not know this one.
+        for _, child in children:
+            if child.file_type == S_IFDIR:
+                self.inode_table.directory_moved(child, directory.ino)
 
     def _parent_ino(self, directory: Dir) -> int:
         if directory is not self.root:  # the kernel knows what lies above the root

@@ -46,6 +46,8 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             self.publish_directory(parent_inode, directory)
         if child is None:
             refuse(errno.ENOENT)
+        if child.file_type == S_IFDIR:
+            self.inode_table.directory_moved(child, directory.ino)
         return self.entries.attributes(child)
 
     # ---- making
