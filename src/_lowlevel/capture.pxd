@@ -70,6 +70,16 @@ cdef struct Captured:
     const fuse_forget_data *forgets
     fuse_forget_data single_forget
 
+# What of fuse_conn_info is a number.
+cdef struct Limits:
+    unsigned int max_write             # bytes
+    unsigned int max_read              # bytes
+    unsigned int max_readahead         # bytes
+    unsigned int max_background        # requests
+    unsigned int congestion_threshold  # requests
+    unsigned int time_granularity      # nanoseconds
+    unsigned int request_timeout       # seconds
+
 # What fuse_session_new was given as userdata: one per session, lives as long as the session.
 cdef struct SessionState:
     ft_table *table            # NULL: everything is Python's business
@@ -77,7 +87,7 @@ cdef struct SessionState:
     # asked for at INIT
     unsigned long long want
     unsigned long long unwant
-    unsigned int max_readahead
+    Limits asked               # 0: as libfuse and the kernel have it
     # told at INIT
     bint initialized
     bint closed                # no answer may be written any more
@@ -85,7 +95,7 @@ cdef struct SessionState:
     uint64_t visits            # atomic: how often the loop came to look for requests (see standby.pyx)
     unsigned int proto_major
     unsigned int proto_minor
-    unsigned int max_write
+    Limits agreed
     unsigned long long capable
     unsigned long long wanted
     # a session on a socket: one thread at a time takes a frame out, one at a time puts one in

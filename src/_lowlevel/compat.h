@@ -97,14 +97,52 @@ static inline uint64_t ft_capabilities(const struct fuse_conn_info *conn)
 #endif
 }
 
-#ifndef FUSE_CAP_EXPIRE_ONLY
-#define FUSE_CAP_EXPIRE_ONLY 0
-#endif
+/* A capability that the headers do not name is 0: never offered, never wanted. */
 #ifndef FUSE_CAP_CACHE_SYMLINKS
 #define FUSE_CAP_CACHE_SYMLINKS 0
 #endif
+#ifndef FUSE_CAP_DIRECT_IO_ALLOW_MMAP
+#define FUSE_CAP_DIRECT_IO_ALLOW_MMAP 0
+#endif
+#ifndef FUSE_CAP_EXPIRE_ONLY
+#define FUSE_CAP_EXPIRE_ONLY 0
+#endif
 #ifndef FUSE_CAP_EXPLICIT_INVAL_DATA
 #define FUSE_CAP_EXPLICIT_INVAL_DATA 0
+#endif
+#ifndef FUSE_CAP_HANDLE_KILLPRIV_V2
+#define FUSE_CAP_HANDLE_KILLPRIV_V2 0
+#endif
+#ifndef FUSE_CAP_NO_EXPORT_SUPPORT
+#define FUSE_CAP_NO_EXPORT_SUPPORT 0
+#endif
+#ifndef FUSE_CAP_NO_OPENDIR_SUPPORT
+#define FUSE_CAP_NO_OPENDIR_SUPPORT 0
+#endif
+#ifndef FUSE_CAP_OVER_IO_URING
+#define FUSE_CAP_OVER_IO_URING 0
+#endif
+#ifndef FUSE_CAP_PASSTHROUGH
+#define FUSE_CAP_PASSTHROUGH 0
+#endif
+#ifndef FUSE_CAP_SETXATTR_EXT
+#define FUSE_CAP_SETXATTR_EXT 0
+#endif
+
+/* fuse_conn_info.request_timeout (seconds): libfuse 3.18 */
+#if FUSE_VERSION < FUSE_MAKE_VERSION(3, 18)
+#define FT_HAVE_REQUEST_TIMEOUT 0
+static inline void ft_set_request_timeout(struct fuse_conn_info *conn, unsigned int seconds)
+{
+    (void)conn;
+    (void)seconds;
+}
+#else
+#define FT_HAVE_REQUEST_TIMEOUT 1
+static inline void ft_set_request_timeout(struct fuse_conn_info *conn, unsigned int seconds)
+{
+    conn->request_timeout = (uint16_t)seconds;
+}
 #endif
 
 #endif

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from fusetree._lowlevel.inodes import InodeTable
 from fusetree._lowlevel.request import Request
@@ -11,8 +11,9 @@ class Connection:
         wanted: Iterable[str],
         options: Collection[str],
         table: InodeTable | None = None,
-        capabilities: Collection[str] = (),
+        capabilities: Mapping[str, bool] | None = None,
         readdirplus: bool = True,
+        limits: Mapping[str, int] | None = None,
     ) -> None: ...
     def mount(self, mountpoint: str) -> None: ...
     def attach(self, fd: int) -> None: ...
@@ -25,6 +26,8 @@ class Connection:
     def protocol(self) -> tuple[int, int]: ...
     @property
     def max_write(self) -> int: ...
+    @property
+    def limits(self) -> dict[str, int]: ...
     @property
     def capable(self) -> int: ...
     @property

@@ -23,7 +23,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from fusetree._lowlevel.capture cimport OP_INIT, OP_NONE, Captured, SessionState, set_current
+from fusetree._lowlevel.capture cimport OP_INIT, OP_NONE, Captured, Limits, SessionState, set_current
 from fusetree._lowlevel.capture_files cimport register_files
 from fusetree._lowlevel.capture_inodes cimport register_inodes
 from fusetree._lowlevel.capture_names cimport register_names
@@ -32,15 +32,10 @@ from fusetree._lowlevel.frames cimport read_frame, write_frame
 from fusetree._lowlevel.inodes cimport InodeTable
 from fusetree._lowlevel.libfuse.common cimport (
     FT_HAVE_CUSTOM_IO,
-    FUSE_CAP_ATOMIC_O_TRUNC,
-    FUSE_CAP_CACHE_SYMLINKS,
-    FUSE_CAP_EXPORT_SUPPORT,
     FUSE_CAP_PARALLEL_DIROPS,
-    FUSE_CAP_POSIX_ACL,
     FUSE_CAP_READDIRPLUS,
     FUSE_CAP_READDIRPLUS_AUTO,
     FUSE_CAP_SPLICE_READ,
-    FUSE_CAP_WRITEBACK_CACHE,
     fuse_buf,
     fuse_buf_copy_flags,
     fuse_bufvec,
@@ -74,6 +69,7 @@ from fusetree._lowlevel.request cimport Request
 from fusetree._lowlevel.packing cimport monotonic_ns
 
 from fusetree._lowlevel import log
+from fusetree._lowlevel.features import CAPABILITIES as _CAPABILITIES
 from fusetree.errors import MountError, SessionClosedError, UnsupportedFeatureError
 
 cdef extern from "compat.h" nogil:
@@ -159,19 +155,36 @@ cdef int receive(
             return -EAGAIN
 
 
+cdef Limits limits_of(limits):
+    cdef Limits result
+    memset(&result, 0, sizeof(result))
+    result.max_write = limits.get("max_write", 0)
+    result.max_read = limits.get("max_read", 0)
+    result.max_readahead = limits.get("max_readahead", 0)
+    result.max_background = limits.get("max_background", 0)
+    result.congestion_threshold = limits.get("congestion_threshold", 0)
+    result.time_granularity = limits.get("time_granularity", 0)
+    result.request_timeout = limits.get("request_timeout", 0)
+    return result
+
+
 cdef class Connection:
     """libfuse's session for a set of handlers.
 
     :param wanted: names of the handlers that exist; libfuse answers everything else by itself.
     :param options: mount options, each one ``-o`` argument ("ro", "fsname=x").
     :param table: the inode table that may answer in C, or None.
-    :param capabilities: names of what to ask the kernel for: "export", "writeback_cache", "posix_acl",
-        "cache_symlinks", "atomic_o_trunc".
+    :param capabilities: what to ask the kernel for (True) and what not (False), by the names of
+        :data:`~fusetree._lowlevel.features.CAPABILITIES`; what is not named is as libfuse has it.
     :param readdirplus: False lists by plain READDIR, whose entries raise no lookup count.
+    :param limits: the numbers of ``struct fuse_conn_info`` to ask for, by the names of ``Limits``
+        (capture.pxd). A ``max_read`` must be among the mount options too.
     :raises MountError: libfuse refused the options; its own words are in the message.
     """
 
-    def __init__(self, wanted, options, InodeTable table=None, capabilities=(), readdirplus=True):
+    def __init__(
+        self, wanted, options, InodeTable table=None, capabilities=None, readdirplus=True, limits=None
+    ):
         cdef fuse_lowlevel_ops ops
         cdef fuse_args args
         cdef set names = set(wanted)
@@ -198,15 +211,13 @@ cdef class Connection:
                 self.c_state.unwant |= FUSE_CAP_READDIRPLUS_AUTO
             else:
                 self.c_state.want |= FUSE_CAP_READDIRPLUS_AUTO
-        for name, flag in (
-            ("export", FUSE_CAP_EXPORT_SUPPORT), ("writeback_cache", FUSE_CAP_WRITEBACK_CACHE),
-            ("posix_acl", FUSE_CAP_POSIX_ACL), ("cache_symlinks", FUSE_CAP_CACHE_SYMLINKS),
-            ("atomic_o_trunc", FUSE_CAP_ATOMIC_O_TRUNC),
-        ):
-            if name in capabilities:
-                self.c_state.want |= flag
+        for name, on in (capabilities or {}).items():
+            if on:
+                self.c_state.want |= <unsigned long long>_CAPABILITIES[name][0]
             else:
-                self.c_state.unwant |= flag
+                self.c_state.unwant |= <unsigned long long>_CAPABILITIES[name][0]
+        self.c_state.want &= ~self.c_state.unwant
+        self.c_state.asked = limits_of(limits or {})
         memset(&ops, 0, sizeof(ops))
         register_names(&ops, names)
         register_inodes(&ops, names)
@@ -287,7 +298,12 @@ cdef class Connection:
     @property
     def max_write(self) -> int:
         """Largest write in bytes, as agreed at INIT."""
-        return self.c_state.max_write
+        return self.c_state.agreed.max_write
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What was agreed at INIT, by the names of the argument *limits*; all 0 before."""
+        return self.c_state.agreed
 
     @property
     def capable(self) -> int:

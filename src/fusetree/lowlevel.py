@@ -8,14 +8,16 @@ import errno
 
 from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, StatvfsData
 from fusetree._lowlevel.dirents import ReaddirToken, readdir_reply
-from fusetree._lowlevel.features import compiled_version, features, package_version, runtime_version
+from fusetree._lowlevel.features import compiled_version, package_version, runtime_version
 from fusetree._lowlevel.fileinfo import FileInfo
 from fusetree._lowlevel.inodes import InodeTable
 from fusetree._lowlevel.request import RequestContext
 from fusetree.errors import FUSEError, MountError, SessionClosedError, UnsupportedFeatureError
 from fusetree.flags import RENAME_EXCHANGE, RENAME_NOREPLACE, ROOT_INODE
+from fusetree.server.features import Feature, features
 from fusetree.server.loops import running_library
 from fusetree.server.operations import Operations
+from fusetree.server.options import SessionOptions
 from fusetree.server.session import Session
 
 #: What getxattr answers for an attribute that is not there (ENODATA on Linux).
@@ -28,6 +30,7 @@ __all__ = [
     "ROOT_INODE",
     "EntryAttributes",
     "FUSEError",
+    "Feature",
     "FileInfo",
     "InodeTable",
     "MountError",
@@ -36,6 +39,7 @@ __all__ = [
     "RequestContext",
     "Session",
     "SessionClosedError",
+    "SessionOptions",
     "SetattrFields",
     "StatvfsData",
     "UnsupportedFeatureError",

@@ -7,6 +7,7 @@ from fusetree._lowlevel.libfuse.posix cimport off_t
 cdef extern from "compat.h" nogil:
     int FUSE_VERSION
     int FT_HAVE_CUSTOM_IO
+    int FT_HAVE_REQUEST_TIMEOUT
 
     cdef struct fuse_file_info:
         int flags
@@ -38,6 +39,7 @@ cdef extern from "compat.h" nogil:
     void ft_unwant(fuse_conn_info *conn, uint64_t flag)
     uint64_t ft_wanted(const fuse_conn_info *conn)
     uint64_t ft_capabilities(const fuse_conn_info *conn)
+    void ft_set_request_timeout(fuse_conn_info *conn, unsigned int seconds)
 
     uint64_t FUSE_CAP_ASYNC_READ
     uint64_t FUSE_CAP_POSIX_LOCKS
@@ -48,6 +50,7 @@ cdef extern from "compat.h" nogil:
     uint64_t FUSE_CAP_SPLICE_MOVE
     uint64_t FUSE_CAP_SPLICE_READ
     uint64_t FUSE_CAP_FLOCK_LOCKS
+    uint64_t FUSE_CAP_IOCTL_DIR
     uint64_t FUSE_CAP_AUTO_INVAL_DATA
     uint64_t FUSE_CAP_READDIRPLUS
     uint64_t FUSE_CAP_READDIRPLUS_AUTO
@@ -61,6 +64,12 @@ cdef extern from "compat.h" nogil:
     uint64_t FUSE_CAP_NO_OPENDIR_SUPPORT
     uint64_t FUSE_CAP_EXPLICIT_INVAL_DATA
     uint64_t FUSE_CAP_EXPIRE_ONLY
+    uint64_t FUSE_CAP_HANDLE_KILLPRIV_V2
+    uint64_t FUSE_CAP_SETXATTR_EXT
+    uint64_t FUSE_CAP_DIRECT_IO_ALLOW_MMAP
+    uint64_t FUSE_CAP_PASSTHROUGH
+    uint64_t FUSE_CAP_NO_EXPORT_SUPPORT
+    uint64_t FUSE_CAP_OVER_IO_URING
 
     int fuse_version()
     const char *fuse_pkgversion()

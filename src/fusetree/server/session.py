@@ -29,8 +29,10 @@ from fusetree._lowlevel.dispatch import Dispatcher
 from fusetree.errors import SessionClosedError
 from fusetree.server import mountinfo
 from fusetree.server.failures import Failures
+from fusetree.server.features import Feature, Negotiation
 from fusetree.server.loops import running_backend
 from fusetree.server.operations import handlers_of
+from fusetree.server.options import SessionOptions
 from fusetree.server.threads import ThreadPool, start_thread
 
 if TYPE_CHECKING:
@@ -56,8 +58,8 @@ class Session:
 
     :param operations: the file system.
     :param mountpoint: an existing directory; made absolute.
-    :param options: mount options as for ``mount -o``: "ro", "fsname=x", "allow_other", "default_permissions",
-        ...
+    :param options: `SessionOptions`, or strings as for ``mount -o`` ("ro", "fsname=x", "allow_other",
+        "default_permissions", "max_write=65536", ...); checked before anything is mounted.
     :param fd: a connected stream socket to speak the FUSE protocol on, instead of a mount: each message is a
         frame whose first four bytes are its length.  It stays the caller's, the session keeps a duplicate.
     :param strict: an exception of a handler that is not an OSError ends the session and is raised by
@@ -66,13 +68,15 @@ class Session:
         mounting and serving.  Until it is served, Rule 2 does not hold, and interpreter exit leaves it
         mounted.
     :raises MountError: the mount failed; the message has libfuse's own words.
+    :raises ValueError: an option is unknown, or two contradict each other.
+    :raises UnsupportedFeatureError: an option insists on what this libfuse lacks.
     """
 
     def __init__(
         self,
         operations: Operations,
         mountpoint: str | os.PathLike[str] | None = None,
-        options: Iterable[str] = (),
+        options: SessionOptions | str | Iterable[str] = (),
         *,
         fd: int | None = None,
         strict: bool = False,
@@ -83,14 +87,9 @@ class Session:
         self.operations = operations
         self.mountpoint = None if mountpoint is None else os.path.abspath(os.fspath(mountpoint))
         handlers = handlers_of(operations)
-        capabilities = {
-            "export": operations.supports_dot_lookup,
-            "writeback_cache": operations.enable_writeback_cache,
-            "posix_acl": operations.enable_acl,
-            "atomic_o_trunc": operations.atomic_o_trunc,
-            "cache_symlinks": operations.cache_symlinks,
-        }
-        option_list = list(options)
+        self.options = chosen = SessionOptions.of(options)
+        self._negotiation = Negotiation(operations, chosen)
+        option_list = list(chosen.strings()) if self.mountpoint is not None else _without_mount(chosen)
         if operations.enable_acl and "default_permissions" not in option_list and fd is None:
             option_list.append("default_permissions")
         self._failures = Failures(operations.describe, strict=strict, stop=self._stop_from_handler)
@@ -99,8 +98,9 @@ class Session:
             set(handlers),
             option_list,
             operations.inode_table,
-            {name for name, on in capabilities.items() if on},
+            self._negotiation.capabilities,
             operations.readdirplus,
+            self._negotiation.limits,
         )
         self._lock = threading.Lock()
         self._pool: ThreadPool | None = None  # guarded by _lock
@@ -163,6 +163,7 @@ class Session:
 
     def _begin(self) -> None:
         """The handshake is done."""
+        self._negotiation.check(self._connection)
         _sessions.add(self)
         self._begun = True
         self.operations.init()
@@ -348,6 +349,12 @@ class Session:
         """How many handlers failed with something else than an OSError."""
         return self._failures.count
 
+    def features(self) -> dict[str, Feature]:
+        """What is compiled, offered by the kernel, on or off in this session, and why; complete once it is
+        served.
+        """
+        return self._negotiation.features(self._connection)
+
     @property
     def connection(self) -> Connection:
         """The core's connection: the way down."""
@@ -389,6 +396,11 @@ class Session:
     def __repr__(self) -> str:
         state = "closed" if self._closing else "ended" if self._ended.is_set() else "open"
         return f"<Session {self.mountpoint or 'on a descriptor'} {state}>"
+
+
+def _without_mount(options: SessionOptions) -> list[str]:
+    """What libfuse has to be told where nothing is mounted: it compares the sizes of reads."""
+    return [] if options.max_read is None else [f"max_read={options.max_read}"]
 
 
 def _after_fork_in_child() -> None:

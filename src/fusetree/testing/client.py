@@ -26,7 +26,7 @@ from fusetree.testing.paths import PathClient
 from fusetree.testing.protocol import DEFAULT_CAPABILITIES, FUSE_ROOT_ID, InitFlag
 
 if TYPE_CHECKING:
-    from fusetree.lowlevel import InodeTable, Operations, Session
+    from fusetree.lowlevel import InodeTable, Operations, Session, SessionOptions
     from fusetree.nodes import Dir
 
 __all__ = ["Client"]
@@ -43,6 +43,7 @@ class Client(PathClient):
         raw: requests by node id, nothing cached (`RawClient`).
         kernel: what is cached (`Kernel`).
         notifications: what the server told by itself (`Recorder`).
+        init_reply: what the server answered to INIT.
         operations: what is served.
         session: the session that serves it.
     """
@@ -62,6 +63,7 @@ class Client(PathClient):
         credentials: Credentials | None = None,
         default_permissions: bool = True,
         capabilities: InitFlag = DEFAULT_CAPABILITIES,
+        options: SessionOptions | str | Iterable[str] = (),
         **node_options: Any,
     ) -> None:
         """Serve *root* and do the handshake.
@@ -76,6 +78,7 @@ class Client(PathClient):
             credentials: who asks; root with this process' id unless given.
             default_permissions: check permission bits as the mount option does.
             capabilities: what the pretended kernel offers in INIT.
+            options: for `lowlevel.Session`; those of the mount itself mean nothing here.
             **node_options: for `adapter.NodeOperations`: ``kernel_cache``, ``ro``, ``coherence_wait``; only
                 for a tree.
         """
@@ -103,7 +106,7 @@ class Client(PathClient):
         self._loop: LoopThread | None = None
         try:
             with server_end:  # the session has a duplicate
-                self.session = Session(operations, fd=server_end.fileno(), strict=strict)
+                self.session = Session(operations, options=options, fd=server_end.fileno(), strict=strict)
             handshake = self.send_init()  # waits in the socket until the session reads it
             if backend == "threads":
                 self.session.start(workers)

@@ -140,6 +140,7 @@ class VFS:
         self.max_write = max(reply.max_write, PAGE)
         pages = reply.max_pages if self.agreed & InitFlag.MAX_PAGES else 32
         self.max_read = max(pages, 1) * PAGE
+        self.init_reply = reply
         return reply
 
     # -- time and callers --------------------------------------------------------------------------

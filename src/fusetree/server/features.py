@@ -1,0 +1,198 @@
+"""What can be had, what a session asks for, and what came of it.
+
+At INIT the kernel offers capabilities, libfuse takes those that it knows, and the session says which of them
+it wants; after that nothing can be changed.  Whether one is on depends on all three, so each is told with its
+reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fusetree._lowlevel.features import CAPABILITIES, FUNCTIONS, compiled_version, runtime_version
+from fusetree.errors import UnsupportedFeatureError
+
+if TYPE_CHECKING:
+    from fusetree._lowlevel.connection import Connection
+    from fusetree.server.operations import Operations
+    from fusetree.server.options import SessionOptions, Wish
+
+logger = logging.getLogger("fusetree")
+
+#: The kernel that knows request timeouts has this file (Linux 6.14, Documentation/admin-guide/sysctl/fs.rst).
+_TIMEOUT_FILE = "/proc/sys/fs/fuse/default_request_timeout"
+
+#: Field of SessionOptions -> attribute of Operations that decides where the field says nothing.
+_ATTRIBUTES = {
+    "writeback_cache": "enable_writeback_cache",
+    "posix_acl": "enable_acl",
+    "atomic_o_trunc": "atomic_o_trunc",
+    "cache_symlinks": "cache_symlinks",
+    "export": "supports_dot_lookup",
+}
+
+
+@attrs.frozen
+class Feature:
+    """One thing that libfuse or the kernel may have.  Its text says in one line what is the matter.
+
+    Attributes:
+        name: what `SessionOptions` and `UnsupportedFeatureError` call it.
+        compiled: whether the libfuse that this was built with has it.
+        offered: whether the kernel offers it; None as long as no session has asked it.
+        on: whether it is in force; None where no session has decided.
+        reason: why.
+    """
+
+    name: str
+    compiled: bool
+    offered: bool | None
+    on: bool | None
+    reason: str
+
+    def __str__(self) -> str:
+        state = "yes" if self.compiled else "no"
+        if self.on is not None:
+            state = "on" if self.on else "off"
+        return f"{state}: {self.reason}" if self.reason else state
+
+
+def _version(version: tuple[int, int]) -> str:
+    return f"libfuse {version[0]}.{version[1]}"
+
+
+def _not_compiled(needs: tuple[int, int]) -> str:
+    return f"needs {_version(needs)}, and this was built with {_version(compiled_version())}"
+
+
+def features() -> dict[str, Feature]:
+    """What this library can do with the libfuse at hand, by name; what the kernel offers only a session knows
+    (:meth:`Session.features`), which asks it.
+
+    The names are those of libfuse's ``FUSE_CAP_*`` (fuse_common.h) or of `SessionOptions`, and of functions
+    that an older libfuse lacks: ``custom_io``, a session on a descriptor instead of a mount, which
+    :class:`fusetree.testing.Client` needs; ``request_timeout``.
+    """
+    found = {}
+    for name, (bit, needs) in CAPABILITIES.items():
+        found[name] = Feature(name, bit != 0, None, None, "" if bit else _not_compiled(needs))
+    for name, (compiled, needs) in FUNCTIONS.items():
+        reason = "" if compiled else _not_compiled(needs)
+        found[name] = Feature(name, compiled, _kernel_has(name), None, reason)
+    return found
+
+
+def _kernel_has(name: str) -> bool | None:
+    return os.path.exists(_TIMEOUT_FILE) if name == "request_timeout" else None
+
+
+class Negotiation:
+    """What one session asks for, and what came of it.
+
+    :param operations: whose attributes decide where *options* say nothing.
+    :param options: what the caller insists on, refuses, or leaves open.
+    """
+
+    def __init__(self, operations: Operations, options: SessionOptions) -> None:
+        self._reasons: dict[str, str] = {}
+        self._wishes: dict[str, Wish] = {}
+        for name, attribute in _ATTRIBUTES.items():
+            wish = getattr(options, name)
+            if wish is None:
+                self._wish(name, bool(getattr(operations, attribute)) and "auto", f"Operations.{attribute}")
+            else:
+                self._wish(name, wish, f"option {name}")
+        parallel = options.parallel_directory_operations
+        self._wish(
+            "parallel_directory_operations",
+            "auto" if parallel is None else parallel,
+            "by default" if parallel is None else "option parallel_directory_operations",
+        )
+        if options.async_read is not None:
+            self._wish("async_read", options.async_read, "option async_read")
+        for name, wish in options.capabilities.items():
+            self._wish(name, wish, "option capabilities")
+        #: For `Connection`: what to ask for and what not.
+        self.capabilities = {name: bool(wish) for name, wish in self._wishes.items()}
+        numbers = (
+            "max_write", "max_read", "max_readahead", "max_background", "congestion_threshold",
+            "time_granularity", "request_timeout",
+        )  # fmt: skip
+        #: For `Connection`: the numbers that are asked for.
+        self.limits = {name: getattr(options, name) for name in numbers if getattr(options, name) is not None}
+        self._check_compiled()
+
+    def _wish(self, name: str, wish: Wish, reason: str) -> None:
+        self._wishes[name] = wish
+        self._reasons[name] = reason
+
+    def _check_compiled(self) -> None:
+        """Refuse, before anything is mounted, what the libfuse at hand lacks."""
+        for name, wish in self._wishes.items():
+            bit, needs = CAPABILITIES[name]
+            if wish is True and not bit:
+                raise UnsupportedFeatureError(name, needs=needs, have=compiled_version())
+        compiled, needs = FUNCTIONS["request_timeout"]
+        if "request_timeout" in self.limits:
+            if not compiled:
+                raise UnsupportedFeatureError("request_timeout", needs=needs, have=compiled_version())
+            if not _kernel_has("request_timeout"):
+                raise UnsupportedFeatureError(
+                    "request_timeout", reason="this kernel has none; Linux 6.14 has"
+                )
+
+    def check(self, connection: Connection) -> None:
+        """After INIT: what was insisted on must be on, and what was hoped for and is not is logged.
+
+        :raises UnsupportedFeatureError: the kernel does not offer what was insisted on.
+        """
+        for name, wish in self._wishes.items():
+            bit = CAPABILITIES[name][0]
+            if wish and not connection.capabilities_wanted & bit:
+                if wish is True:
+                    raise UnsupportedFeatureError(name, reason="the kernel does not offer it")
+                logger.info("%s is off: %s", name, self._feature(connection, name).reason)
+
+    def features(self, connection: Connection) -> dict[str, Feature]:
+        """All features, as they are in this session."""
+        found = features()
+        if not connection.initialized:
+            return {
+                name: feature
+                if feature.reason
+                else attrs.evolve(feature, reason="the kernel was not asked yet")
+                for name, feature in found.items()
+            }
+        for name in CAPABILITIES:
+            found[name] = self._feature(connection, name)
+        seconds = self.limits.get("request_timeout")
+        timeout = found["request_timeout"]
+        if timeout.compiled:
+            reason = "not asked for" if seconds is None else f"{seconds} s"
+            found["request_timeout"] = attrs.evolve(timeout, on=seconds is not None, reason=reason)
+        else:
+            found["request_timeout"] = attrs.evolve(timeout, on=False)
+        return found
+
+    def _feature(self, connection: Connection, name: str) -> Feature:
+        bit, needs = CAPABILITIES[name]
+        if not bit:
+            return Feature(name, False, None, False, _not_compiled(needs))
+        offered = bool(connection.capable & bit)
+        on = bool(connection.capabilities_wanted & bit)
+        wish = self._wishes.get(name)
+        if not offered:
+            reason = "the kernel does not offer it"
+        elif wish is None:
+            reason = "libfuse and the handlers decide"
+        elif on:
+            reason = self._reasons[name]
+            if name == "parallel_directory_operations" and runtime_version() < (3, 17):
+                reason += "; libfuse before 3.17 may not tell the kernel"
+        else:
+            reason = f"not wanted: {self._reasons[name]}"
+        return Feature(name, True, offered, on, reason)
