@@ -4,8 +4,8 @@
 from libc.stdint cimport uint64_t
 
 from fusetree._lowlevel.libfuse.common cimport fuse_file_info
-from fusetree._lowlevel.libfuse.lowlevel cimport fuse_forget_data, fuse_ino_t, fuse_req_t
-from fusetree._lowlevel.libfuse.posix cimport c_stat, dev_t, off_t
+from fusetree._lowlevel.libfuse.lowlevel cimport fuse_forget_data, fuse_ino_t, fuse_pollhandle, fuse_req_t
+from fusetree._lowlevel.libfuse.posix cimport c_flock, c_stat, dev_t, off_t
 from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_t
 from fusetree._lowlevel.table cimport ft_table
 
@@ -40,11 +40,23 @@ cdef enum Opcode:
     OP_READDIR = 28
     OP_RELEASEDIR = 29
     OP_FSYNCDIR = 30
+    OP_GETLK = 31
+    OP_SETLK = 32             # SETLKW too: number says whether to wait
     OP_ACCESS = 34
     OP_CREATE = 35
     OP_INTERRUPT = 36          # ino: the token that Request.watch was given; there is nothing to answer
+    OP_BMAP = 37
+    OP_IOCTL = 39
+    OP_POLL = 40
     OP_BATCH_FORGET = 42
+    OP_FALLOCATE = 43
     OP_READDIRPLUS = 44
+    OP_LSEEK = 46
+    OP_COPY_FILE_RANGE = 47
+    OP_SYNCFS = 50
+    OP_TMPFILE = 51
+    OP_STATX = 52
+    OP_FLOCK = 63              # ours: on the wire it is a SETLK with a flag
     OP_COUNT = 64
 
 # All pointers point into the receive buffer or the stack of libfuse: they are good until the thread that
@@ -54,14 +66,19 @@ cdef struct Captured:
     int opcode
     fuse_req_t req
     fuse_ino_t ino             # the inode, or the parent where a name follows
-    fuse_ino_t other_ino       # new parent of rename and link
+    fuse_ino_t other_ino       # new parent of rename and link, where copy_file_range writes
     const char *name
     const char *other_name     # new name of rename, target of symlink
-    const char *data           # written bytes, value of an xattr
-    size_t size                # of data, or how much is asked for
+    const char *data           # written bytes, value of an xattr, what an ioctl hands in
+    size_t size                # of data, or how much is asked for, or a block's size, or the mask of statx
     off_t off
-    unsigned int number        # mode, mask, flags, datasync or to_set
+    unsigned int number        # mode, mask, flags, datasync, to_set, events, command, whence, whether to wait
     dev_t rdev
+    uint64_t length            # of a range; the block of bmap, the argument of ioctl
+    uint64_t other_fh          # where copy_file_range writes
+    off_t other_off            # ... and at which offset; how much an ioctl may hand out
+    c_flock lock
+    fuse_pollhandle *poll_handle   # owned by the request that is made of this; NULL: nobody wants to be woken
     bint has_fi
     bint counted               # handler_begins was called for the directory (and the other one)
     uint64_t stamp             # what it said

@@ -11,9 +11,12 @@ from fusetree._lowlevel.answers cimport (
     answer_releasedir,
 )
 from fusetree._lowlevel.capture cimport (
+    OP_COPY_FILE_RANGE,
+    OP_FALLOCATE,
     OP_FLUSH,
     OP_FSYNC,
     OP_FSYNCDIR,
+    OP_LSEEK,
     OP_OPEN,
     OP_OPENDIR,
     OP_READ,
@@ -125,6 +128,33 @@ cdef void on_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, fuse_file_in
     capture(req, OP_FSYNCDIR, ino, fi).number = datasync
 
 
+cdef void on_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                       fuse_file_info *fi) noexcept nogil:
+    cdef Captured *c = capture(req, OP_FALLOCATE, ino, fi)
+    c.number = mode
+    c.off = offset
+    c.length = length
+
+
+cdef void on_copy_file_range(
+        fuse_req_t req, fuse_ino_t ino_in, off_t off_in, fuse_file_info *fi_in, fuse_ino_t ino_out,
+        off_t off_out, fuse_file_info *fi_out, size_t length, int flags) noexcept nogil:
+    cdef Captured *c = capture(req, OP_COPY_FILE_RANGE, ino_in, fi_in)
+    c.off = off_in
+    c.other_ino = ino_out
+    c.other_off = off_out
+    c.other_fh = fi_out.fh
+    c.size = length
+    c.number = flags
+
+
+cdef void on_lseek(
+        fuse_req_t req, fuse_ino_t ino, off_t off, int whence, fuse_file_info *fi) noexcept nogil:
+    cdef Captured *c = capture(req, OP_LSEEK, ino, fi)
+    c.off = off
+    c.number = whence
+
+
 cdef void register_files(fuse_lowlevel_ops *ops, set wanted):
     """Enter the callbacks of the *wanted* handlers; "readdir" and "readdirplus" are the two ways to list."""
     if "open" in wanted:
@@ -149,3 +179,9 @@ cdef void register_files(fuse_lowlevel_ops *ops, set wanted):
         ops.releasedir = on_releasedir
     if "fsyncdir" in wanted:
         ops.fsyncdir = on_fsyncdir
+    if "fallocate" in wanted:
+        ops.fallocate = on_fallocate
+    if "copy_file_range" in wanted:
+        ops.copy_file_range = on_copy_file_range
+    if "lseek" in wanted:
+        ops.lseek = on_lseek

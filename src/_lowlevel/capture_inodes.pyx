@@ -24,12 +24,16 @@ from fusetree._lowlevel.capture cimport (
     OP_SETATTR,
     OP_SETXATTR,
     OP_STATFS,
+    OP_STATX,
+    OP_SYNCFS,
     Captured,
     SessionState,
     current,
 )
 from fusetree._lowlevel.libfuse.common cimport fuse_file_info
 from fusetree._lowlevel.libfuse.lowlevel cimport (
+    ft_register_statx,
+    ft_register_syncfs,
     fuse_forget_data,
     fuse_ino_t,
     fuse_lowlevel_ops,
@@ -145,6 +149,19 @@ cdef void on_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name) noexc
     capture(req, OP_REMOVEXATTR, ino).name = name
 
 
+cdef void on_statx(fuse_req_t req, fuse_ino_t ino, int flags, int mask, fuse_file_info *fi) noexcept nogil:
+    cdef Captured *c = capture(req, OP_STATX, ino)
+    c.number = flags
+    c.size = mask
+    c.has_fi = fi != NULL
+    if fi != NULL:
+        c.fi = fi[0]
+
+
+cdef void on_syncfs(fuse_req_t req, fuse_ino_t ino) noexcept nogil:
+    capture(req, OP_SYNCFS, ino)
+
+
 cdef void register_inodes(fuse_lowlevel_ops *ops, set wanted):
     """Enter the callbacks of the *wanted* handlers; INIT and FORGET are always ours."""
     ops.init = on_init
@@ -168,3 +185,7 @@ cdef void register_inodes(fuse_lowlevel_ops *ops, set wanted):
         ops.listxattr = on_listxattr
     if "removexattr" in wanted:
         ops.removexattr = on_removexattr
+    if "statx" in wanted:
+        ft_register_statx(ops, on_statx)
+    if "syncfs" in wanted:
+        ft_register_syncfs(ops, on_syncfs)

@@ -11,13 +11,20 @@ from fusetree._lowlevel.capture cimport (
     OP_RENAME,
     OP_RMDIR,
     OP_SYMLINK,
+    OP_TMPFILE,
     OP_UNLINK,
     Captured,
     SessionState,
     current,
 )
 from fusetree._lowlevel.libfuse.common cimport fuse_file_info
-from fusetree._lowlevel.libfuse.lowlevel cimport fuse_ino_t, fuse_lowlevel_ops, fuse_req_t, fuse_req_userdata
+from fusetree._lowlevel.libfuse.lowlevel cimport (
+    ft_register_tmpfile,
+    fuse_ino_t,
+    fuse_lowlevel_ops,
+    fuse_req_t,
+    fuse_req_userdata,
+)
 from fusetree._lowlevel.libfuse.posix cimport dev_t, mode_t
 
 
@@ -83,6 +90,13 @@ cdef void on_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
     c.has_fi = True
 
 
+cdef void on_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info *fi) noexcept nogil:
+    cdef Captured *c = capture(req, OP_TMPFILE, parent, NULL)
+    c.number = mode
+    c.fi = fi[0]
+    c.has_fi = True
+
+
 cdef void register_names(fuse_lowlevel_ops *ops, set wanted):
     """Enter the callbacks of the *wanted* handlers; libfuse answers for the others by itself."""
     if "lookup" in wanted:
@@ -103,3 +117,5 @@ cdef void register_names(fuse_lowlevel_ops *ops, set wanted):
         ops.link = on_link
     if "create" in wanted:
         ops.create = on_create
+    if "tmpfile" in wanted:
+        ft_register_tmpfile(ops, on_tmpfile)

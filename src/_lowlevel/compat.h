@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <fuse_lowlevel.h>
 
@@ -45,6 +47,75 @@ static inline void ft_noflush(struct fuse_file_info *fi, int on)
 #else
     (void)fi;
     (void)on;
+#endif
+}
+
+/* Handlers of newer versions: tmpfile 3.17, statx 3.18, syncfs 3.19. Where they are missing the kernel is told ENOSYS. */
+typedef void (*ft_tmpfile_t)(fuse_req_t, fuse_ino_t, mode_t, struct fuse_file_info *);
+typedef void (*ft_statx_t)(fuse_req_t, fuse_ino_t, int, int, struct fuse_file_info *);
+typedef void (*ft_syncfs_t)(fuse_req_t, fuse_ino_t);
+
+static inline void ft_register_tmpfile(struct fuse_lowlevel_ops *ops, ft_tmpfile_t callback)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+#define FT_HAVE_TMPFILE 1
+    ops->tmpfile = callback;
+#else
+#define FT_HAVE_TMPFILE 0
+    (void)ops;
+    (void)callback;
+#endif
+}
+
+static inline void ft_register_statx(struct fuse_lowlevel_ops *ops, ft_statx_t callback)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+#define FT_HAVE_STATX 1
+    ops->statx = callback;
+#else
+#define FT_HAVE_STATX 0
+    (void)ops;
+    (void)callback;
+#endif
+}
+
+static inline void ft_register_syncfs(struct fuse_lowlevel_ops *ops, ft_syncfs_t callback)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 19)
+#define FT_HAVE_SYNCFS 1
+    ops->syncfs = callback;
+#else
+#define FT_HAVE_SYNCFS 0
+    (void)ops;
+    (void)callback;
+#endif
+}
+
+static inline int ft_reply_statx(fuse_req_t req, const struct stat *st, const struct timespec *birth,
+                                 uint64_t attributes, uint64_t attributes_mask, double timeout)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+    struct statx x = {
+        .stx_mask = STATX_BASIC_STATS | (birth ? STATX_BTIME : 0),
+        .stx_blksize = (uint32_t)st->st_blksize, .stx_nlink = (uint32_t)st->st_nlink,
+        .stx_uid = st->st_uid, .stx_gid = st->st_gid, .stx_mode = (uint16_t)st->st_mode,
+        .stx_ino = st->st_ino, .stx_size = (uint64_t)st->st_size, .stx_blocks = (uint64_t)st->st_blocks,
+        .stx_attributes = attributes, .stx_attributes_mask = attributes_mask,
+        .stx_atime = { .tv_sec = st->st_atim.tv_sec, .tv_nsec = (uint32_t)st->st_atim.tv_nsec },
+        .stx_mtime = { .tv_sec = st->st_mtim.tv_sec, .tv_nsec = (uint32_t)st->st_mtim.tv_nsec },
+        .stx_ctime = { .tv_sec = st->st_ctim.tv_sec, .tv_nsec = (uint32_t)st->st_ctim.tv_nsec },
+        .stx_rdev_major = major(st->st_rdev), .stx_rdev_minor = minor(st->st_rdev),
+    };
+    if (birth)
+        x.stx_btime = (struct statx_timestamp){ .tv_sec = birth->tv_sec, .tv_nsec = (uint32_t)birth->tv_nsec };
+    return fuse_reply_statx(req, 0, &x, timeout);
+#else
+    (void)st;
+    (void)birth;
+    (void)attributes;
+    (void)attributes_mask;
+    (void)timeout;
+    return fuse_reply_err(req, ENOSYS);
 #endif
 }
 

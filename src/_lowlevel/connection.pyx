@@ -24,8 +24,10 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from fusetree._lowlevel.capture cimport OP_INIT, OP_NONE, Captured, Limits, SessionState, set_current
+from fusetree._lowlevel.capture_devices cimport register_devices
 from fusetree._lowlevel.capture_files cimport register_files
 from fusetree._lowlevel.capture_inodes cimport register_inodes
+from fusetree._lowlevel.capture_locks cimport register_locks
 from fusetree._lowlevel.capture_names cimport register_names
 from fusetree._lowlevel.errors cimport check
 from fusetree._lowlevel.frames cimport read_frame, write_frame
@@ -132,6 +134,7 @@ cdef int receive(
         captured.has_fi = False
         captured.counted = False
         captured.other_ino = 0
+        captured.poll_handle = NULL
         rc = fuse_session_receive_buf(session, buf)
         if rc == -EINTR:
             if fuse_session_exited(session):
@@ -222,6 +225,8 @@ cdef class Connection:
         register_names(&ops, names)
         register_inodes(&ops, names)
         register_files(&ops, names)
+        register_locks(&ops, names)
+        register_devices(&ops, names)
         encoded = [b"fusetree"]
         for option in options:
             encoded += [b"-o", os.fsencode(option)]

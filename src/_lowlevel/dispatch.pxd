@@ -1,11 +1,14 @@
 # cython: language_level=3
 """From a Request to the handler, and from what it returns to the reply."""
 
+from fusetree._lowlevel.capture cimport OP_COUNT
+from fusetree._lowlevel.exchange cimport Exchange, Undo
 from fusetree._lowlevel.request cimport Request
 
 
 cdef class Dispatcher:
     cdef list c_handlers            # by opcode; None where there is no handler
+    cdef Exchange c_exchanges[OP_COUNT]     # by opcode; filled once
     cdef object on_error            # (request, exception) -> errno
     cdef object after_error         # called when that was answered
     cdef object forget              # undo of a lookup count that did not reach the kernel
@@ -20,5 +23,6 @@ cdef class Dispatcher:
     cpdef int refuse(self, Request request, object coroutine) except -1
     cdef object run(self, Request request, object handler)
     cdef int reply(self, Request request, object result) except -1
+    cdef int take_back(self, Request r, object result, Undo undo) except -1
     cdef int undo(self, object handler, object argument) except -1
     cdef int undo_lookup(self, Request r, unsigned long long ino) except -1

@@ -7,28 +7,37 @@ Rule 2: a lookup count or an open file that did not reach the kernel (the caller
 Rule 3: handlers are looked up once, when the session is made; a request costs no attribute look-up.
 """
 
-from libc.errno cimport EACCES, EEXIST, EIO, ENODATA, ENOSYS
+from libc.errno cimport EEXIST, EIO, ENODATA, ENOSYS
+from libc.string cimport memset
 
 from fusetree._lowlevel.answers cimport table_forget
-from fusetree._lowlevel.attributes cimport EntryAttributes, SetattrFields
+from fusetree._lowlevel.attributes cimport EntryAttributes
 from fusetree._lowlevel.capture cimport (
     OP_ACCESS,
     OP_BATCH_FORGET,
+    OP_BMAP,
+    OP_COPY_FILE_RANGE,
     OP_COUNT,
     OP_CREATE,
+    OP_FALLOCATE,
+    OP_FLOCK,
     OP_FLUSH,
     OP_FORGET,
     OP_FSYNC,
     OP_FSYNCDIR,
     OP_GETATTR,
+    OP_GETLK,
     OP_GETXATTR,
+    OP_IOCTL,
     OP_LINK,
     OP_LISTXATTR,
     OP_LOOKUP,
+    OP_LSEEK,
     OP_MKDIR,
     OP_MKNOD,
     OP_OPEN,
     OP_OPENDIR,
+    OP_POLL,
     OP_READ,
     OP_READDIR,
     OP_READDIRPLUS,
@@ -39,28 +48,34 @@ from fusetree._lowlevel.capture cimport (
     OP_RENAME,
     OP_RMDIR,
     OP_SETATTR,
+    OP_SETLK,
     OP_SETXATTR,
     OP_STATFS,
+    OP_STATX,
     OP_SYMLINK,
+    OP_SYNCFS,
+    OP_TMPFILE,
     OP_UNLINK,
     OP_WRITE,
 )
 from fusetree._lowlevel.dirents cimport ReaddirToken
 from fusetree._lowlevel.errors cimport errno_of
+from fusetree._lowlevel.exchange cimport (
+    UNDO_CREATE,
+    UNDO_LISTING,
+    UNDO_LOOKUP,
+    UNDO_NOTHING,
+    UNDO_OPEN,
+    UNDO_OPENDIR,
+    Undo,
+)
+from fusetree._lowlevel.exchange_devices cimport enter_devices
+from fusetree._lowlevel.exchange_files cimport enter_files
+from fusetree._lowlevel.exchange_inodes cimport enter_inodes
+from fusetree._lowlevel.exchange_locks cimport enter_locks
+from fusetree._lowlevel.exchange_names cimport enter_names
 from fusetree._lowlevel.fileinfo cimport FileInfo
 from fusetree._lowlevel.inodes cimport NodeAttributes
-from fusetree._lowlevel.reply cimport (
-    reply_attr,
-    reply_create,
-    reply_data,
-    reply_directory,
-    reply_entry,
-    reply_open,
-    reply_statfs,
-    reply_target,
-    reply_write,
-    reply_xattr,
-)
 from fusetree._lowlevel.request cimport Request
 
 from functools import partial
@@ -69,8 +84,6 @@ from types import CoroutineType
 cdef enum:
     XATTR_CREATE = 1
     XATTR_REPLACE = 2
-    S_IFMT = 0o170000
-    S_IFDIR = 0o040000
 
 cdef object coroutine_type = CoroutineType
 
@@ -85,7 +98,10 @@ HANDLER_OPCODES = {
     "setxattr": (OP_SETXATTR,), "getxattr": (OP_GETXATTR,), "listxattr": (OP_LISTXATTR,),
     "removexattr": (OP_REMOVEXATTR,), "flush": (OP_FLUSH,), "opendir": (OP_OPENDIR,),
     "readdir": (OP_READDIR, OP_READDIRPLUS), "releasedir": (OP_RELEASEDIR,), "fsyncdir": (OP_FSYNCDIR,),
-    "access": (OP_ACCESS,), "create": (OP_CREATE,),
+    "access": (OP_ACCESS,), "create": (OP_CREATE,), "tmpfile": (OP_TMPFILE,), "statx": (OP_STATX,),
+    "syncfs": (OP_SYNCFS,), "getlk": (OP_GETLK,), "setlk": (OP_SETLK,), "flock": (OP_FLOCK,),
+    "bmap": (OP_BMAP,), "ioctl": (OP_IOCTL,), "poll": (OP_POLL,), "fallocate": (OP_FALLOCATE,),
+    "copy_file_range": (OP_COPY_FILE_RANGE,), "lseek": (OP_LSEEK,),
 }
 
 
@@ -101,6 +117,12 @@ cdef class Dispatcher:
 
     def __init__(self, dict handlers not None, on_error, after_error=None):
         self.c_handlers = [None] * OP_COUNT
+        memset(self.c_exchanges, 0, sizeof(self.c_exchanges))
+        enter_names(self.c_exchanges)
+        enter_inodes(self.c_exchanges)
+        enter_files(self.c_exchanges)
+        enter_locks(self.c_exchanges)
+        enter_devices(self.c_exchanges)
         for name, handler in handlers.items():
             for opcode in HANDLER_OPCODES[name]:
                 self.c_handlers[opcode] = handler
@@ -161,63 +183,15 @@ cdef class Dispatcher:
             "serve it with `await session.serve()` under asyncio or trio"))
 
     cdef object run(self, Request r, object handler):
-        cdef int op = r.c_opcode
-        if op == OP_READ:
-            return handler(r.c_fh, r.c_off, r.c_size)
-        if op == OP_GETATTR:
-            return handler(r.c_ino, r.ctx)
-        if op == OP_LOOKUP:
-            return handler(r.c_ino, r.name_bytes, r.ctx)
-        if op == OP_OPEN:
-            return handler(r.c_ino, r.c_flags, r.ctx)
-        if op == OP_RELEASE or op == OP_FLUSH or op == OP_RELEASEDIR:
-            return handler(r.c_fh)
-        if op == OP_WRITE:
-            return handler(r.c_fh, r.c_off, r.other)
-        if op == OP_READDIR or op == OP_READDIRPLUS:
-            r.other = ReaddirToken.wrap(r.c_req, r.c_size, op == OP_READDIRPLUS)
-            return handler(r.c_fh, r.c_off, r.other)
-        if op == OP_OPENDIR or op == OP_READLINK or op == OP_LISTXATTR:
-            return handler(r.c_ino, r.ctx)
-        if op == OP_CREATE:
-            return handler(r.c_ino, r.name_bytes, r.c_number, r.c_flags, r.ctx)
-        if op == OP_SETATTR:
-            return handler(
-                r.c_ino, r.other, SetattrFields.wrap(r.c_number), r.c_fh if r.c_has_fi else None, r.ctx)
-        if op == OP_UNLINK or op == OP_RMDIR:
-            return handler(r.c_ino, r.name_bytes, r.ctx)
-        if op == OP_MKDIR:
-            return handler(r.c_ino, r.name_bytes, (r.c_number & ~S_IFMT) | S_IFDIR, r.ctx)
-        if op == OP_MKNOD:
-            return handler(r.c_ino, r.name_bytes, r.c_number, r.c_rdev, r.ctx)
-        if op == OP_SYMLINK:
-            return handler(r.c_ino, r.name_bytes, r.other, r.ctx)
-        if op == OP_RENAME:
-            return handler(r.c_ino, r.name_bytes, r.c_other_ino, r.other, r.c_number, r.ctx)
-        if op == OP_LINK:
-            return handler(r.c_ino, r.c_other_ino, r.name_bytes, r.ctx)
-        if op == OP_FSYNC or op == OP_FSYNCDIR:
-            return handler(r.c_fh, (r.c_number & 1) != 0)
-        if op == OP_STATFS:
-            return handler(r.ctx)
-        if op == OP_ACCESS:
-            return handler(r.c_ino, r.c_number, r.ctx)
-        if op == OP_GETXATTR or op == OP_REMOVEXATTR:
-            return handler(r.c_ino, r.name_bytes, r.ctx)
-        if op == OP_SETXATTR:
-            if r.c_number:
-                asking = self.check_xattr_flags(r)
-                if asking is not None:
-                    if self.ask_first is None:
-                        asking.close()
-                        raise TypeError("an async getxattr handler needs a session that an event loop serves")
-                    return self.ask_first(
-                        asking, r.c_number, partial(handler, r.c_ino, r.name_bytes, r.other, r.ctx))
-            return handler(r.c_ino, r.name_bytes, r.other, r.ctx)
-        # FORGET and BATCH_FORGET: the kernel waits for nothing, so libfuse's request is freed first.
-        forgotten = r.other
-        r.fail_with(0)
-        return handler(forgotten)
+        if r.c_opcode == OP_SETXATTR and r.c_number:
+            asking = self.check_xattr_flags(r)
+            if asking is not None:
+                if self.ask_first is None:
+                    asking.close()
+                    raise TypeError("an async getxattr handler needs a session that an event loop serves")
+                return self.ask_first(
+                    asking, r.c_number, partial(handler, r.c_ino, r.name_bytes, r.other, r.ctx))
+        return self.c_exchanges[r.c_opcode].call(r, handler)
 
     def check_xattr_flags(self, Request r):
         """XATTR_CREATE and XATTR_REPLACE (setxattr(2)), for handlers that are told no flags: ask ``getxattr``
@@ -257,44 +231,25 @@ cdef class Dispatcher:
         return 0
 
     cdef int reply(self, Request r, object result) except -1:
-        cdef int op = r.c_opcode
-        if op == OP_READ:
-            reply_data(r, result)
-        elif op == OP_GETATTR or op == OP_SETATTR:
-            reply_attr(r, result)
-        elif op == OP_LOOKUP or op == OP_MKNOD or op == OP_MKDIR or op == OP_SYMLINK or op == OP_LINK:
-            if reply_entry(r, result) < 0 and not isinstance(result, NodeAttributes):
-                self.undo_lookup(r, (<EntryAttributes>result).c_entry.ino)
-        elif op == OP_OPEN:
-            if reply_open(r, result) < 0 and self.release is not None:
-                self.undo(self.release, handle_of(result))
-        elif op == OP_OPENDIR:
-            if reply_open(r, result) < 0 and self.releasedir is not None:
+        cdef int rc = self.c_exchanges[r.c_opcode].reply(r, result)
+        if rc < 0 and self.c_exchanges[r.c_opcode].undo != UNDO_NOTHING:
+            self.take_back(r, result, self.c_exchanges[r.c_opcode].undo)
+        return 0
+
+    cdef int take_back(self, Request r, object result, Undo undo) except -1:
+        """Nobody got the answer."""
+        if undo == UNDO_OPENDIR:
+            if self.releasedir is not None:
                 self.undo(self.releasedir, handle_of(result))
-        elif op == OP_WRITE:
-            reply_write(r, result)
-        elif op == OP_READDIR or op == OP_READDIRPLUS:
-            if reply_directory(r) < 0:
-                for ino in (<ReaddirToken>r.other).counted:
-                    self.undo_lookup(r, ino)
-        elif op == OP_CREATE:
-            if reply_create(r, result) < 0:
-                if self.release is not None:
-                    self.undo(self.release, handle_of(result[0]))
-                if not isinstance(result[1], NodeAttributes):
-                    self.undo_lookup(r, (<EntryAttributes>result[1]).c_entry.ino)
-        elif op == OP_READLINK:
-            reply_target(r, result)
-        elif op == OP_STATFS:
-            reply_statfs(r, result)
-        elif op == OP_ACCESS:
-            r.fail_with(0 if result else EACCES)
-        elif op == OP_GETXATTR:
-            reply_xattr(r, result)
-        elif op == OP_LISTXATTR:
-            reply_xattr(r, b"".join([bytes(name) + b"\0" for name in result]))
-        else:
-            r.fail_with(0)
+        elif undo == UNDO_LISTING:
+            for ino in (<ReaddirToken>r.other).counted:
+                self.undo_lookup(r, ino)
+        if (undo == UNDO_OPEN or undo == UNDO_CREATE) and self.release is not None:
+            self.undo(self.release, handle_of(result[0] if undo == UNDO_CREATE else result))
+        if undo == UNDO_LOOKUP or undo == UNDO_CREATE:
+            entry = result[1] if undo == UNDO_CREATE else result
+            if not isinstance(entry, NodeAttributes):
+                self.undo_lookup(r, (<EntryAttributes>entry).c_entry.ino)
         return 0
 
 

@@ -37,6 +37,7 @@ from fusetree._lowlevel.libfuse.common cimport (
     fuse_pkgversion,
     fuse_version,
 )
+from fusetree._lowlevel.libfuse.lowlevel cimport FT_HAVE_STATX, FT_HAVE_SYNCFS, FT_HAVE_TMPFILE
 
 #: Name of a capability (FUSE_CAP_* of fuse_common.h) -> its bit, 0 where it was not compiled, and the libfuse
 #: that brought it.  3.10 is the oldest that there is.
@@ -76,6 +77,9 @@ CAPABILITIES = {
 FUNCTIONS = {
     "custom_io": (bool(FT_HAVE_CUSTOM_IO), (3, 14)),
     "request_timeout": (bool(FT_HAVE_REQUEST_TIMEOUT), (3, 18)),
+    "tmpfile": (bool(FT_HAVE_TMPFILE), (3, 17)),
+    "statx": (bool(FT_HAVE_STATX), (3, 18)),
+    "syncfs": (bool(FT_HAVE_SYNCFS), (3, 19)),
 }
 
 

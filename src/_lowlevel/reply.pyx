@@ -8,7 +8,8 @@ answer.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.errno cimport ENOENT, ERANGE
+from libc.errno cimport EACCES, ENOENT, ERANGE
+from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from fusetree._lowlevel.answers cimport reply_attr_coherent, reply_create_coherent, reply_entry_coherent
@@ -17,13 +18,16 @@ from fusetree._lowlevel.capture cimport OP_LINK
 from fusetree._lowlevel.dirents cimport ReaddirToken
 from fusetree._lowlevel.fileinfo cimport FileInfo
 from fusetree._lowlevel.inodes cimport NodeAttributes
+from fusetree._lowlevel.statx cimport StatxAttributes
 from fusetree._lowlevel.libfuse.common cimport fuse_file_info
 from fusetree._lowlevel.libfuse.lowlevel cimport (
+    ft_reply_statx,
     fuse_reply_attr,
     fuse_reply_buf,
     fuse_reply_create,
     fuse_reply_entry,
     fuse_reply_err,
+    fuse_reply_lseek,
     fuse_reply_open,
     fuse_reply_readlink,
     fuse_reply_statfs,
@@ -31,11 +35,32 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_reply_xattr,
     fuse_req_t,
 )
+from fusetree._lowlevel.libfuse.posix cimport timespec
 from fusetree._lowlevel.request cimport Request
 
 
 cdef TypeError wrong_type(Request request, object wanted, object result):
     return TypeError(f"handler {request.operation!r} must return {wanted}, not {type(result).__name__}")
+
+
+cdef object number_within(Request r, object result, object least, object most, str what):
+    """*result*, if it is an int from *least* to *most*."""
+    if not isinstance(result, int):
+        raise wrong_type(r, f"int ({what})", result)
+    if not least <= result <= most:
+        raise ValueError(f"handler {r.operation!r} returned {result}; {what} is from {least} to {most}")
+    return result
+
+
+cdef int reply_success(Request r, object result) except? -1:
+    """For handlers whose return says that all went well; what they return does not matter."""
+    r.fail_with(0)
+    return 0
+
+
+cdef int reply_access(Request r, object result) except? -1:
+    r.fail_with(0 if result else EACCES)
+    return 0
 
 
 cdef int reply_data(Request r, object result) except? -1:
@@ -153,22 +178,26 @@ cdef int reply_create(Request r, object result) except? -1:
     return rc
 
 
-cdef int reply_write(Request r, object result) except? -1:
-    cdef size_t count
-    cdef fuse_req_t req
-    if not isinstance(result, int):
-        raise wrong_type(r, "int (the number of bytes written)", result)
-    if result < 0 or result > r.c_size:
-        raise ValueError(f"handler 'write' was given {r.c_size} bytes and returned {result}")
-    count = result
-    req = r.take()
+cdef int reply_count(Request r, object result) except? -1:
+    """How many bytes were written, or copied."""
+    cdef size_t count = number_within(r, result, 0, r.c_size, "the number of bytes that were taken")
+    cdef fuse_req_t req = r.take()
     if req != NULL:
         with nogil:
             fuse_reply_write(req, count)
     return 0
 
 
-cdef int reply_directory(Request r) except? -1:
+cdef int reply_offset(Request r, object result) except? -1:
+    cdef long long offset = number_within(r, result, 0, (1 << 63) - 1, "an offset")
+    cdef fuse_req_t req = r.take()
+    if req != NULL:
+        with nogil:
+            fuse_reply_lseek(req, offset)
+    return 0
+
+
+cdef int reply_directory(Request r, object result) except? -1:
     cdef ReaddirToken token = <ReaddirToken>r.other
     cdef fuse_req_t req = r.take()
     cdef int rc = -ENOENT
@@ -228,4 +257,32 @@ cdef int reply_xattr(Request r, object result) except? -1:
             fuse_reply_err(req, ERANGE)
         else:
             fuse_reply_buf(req, data, size)
+    return 0
+
+
+cdef int reply_names(Request r, object result) except? -1:
+    """Names of xattrs, each ended by a NUL (listxattr(2))."""
+    return reply_xattr(r, b"".join([bytes(name) + b"\0" for name in result]))
+
+
+cdef int reply_statx(Request r, object result) except? -1:
+    cdef EntryAttributes attr
+    cdef StatxAttributes more
+    cdef fuse_req_t req
+    cdef const timespec *birth = NULL
+    cdef uint64_t attributes = 0
+    cdef uint64_t mask = 0
+    if not isinstance(result, EntryAttributes):
+        raise wrong_type(r, "StatxAttributes or EntryAttributes", result)
+    attr = <EntryAttributes>result
+    if isinstance(result, StatxAttributes):
+        more = <StatxAttributes>result
+        attributes = more.attributes
+        mask = more.attributes_mask
+        if more.c_has_birth:
+            birth = &more.c_birth
+    req = r.take()
+    if req != NULL:
+        with nogil:
+            ft_reply_statx(req, &attr.c_entry.attr, birth, attributes, mask, attr.c_entry.attr_timeout)
     return 0

@@ -14,6 +14,8 @@ cdef class RequestContext:
     cdef readonly gid_t gid
     cdef readonly pid_t pid
     cdef readonly mode_t umask
+    cdef readonly fuse_ino_t inode
+    cdef readonly uint64_t lock_owner
 
 
 cdef class Request:
@@ -27,6 +29,9 @@ cdef class Request:
     cdef off_t c_off
     cdef unsigned int c_number
     cdef dev_t c_rdev
+    cdef uint64_t c_length         # these three: see Captured
+    cdef uint64_t c_other_fh
+    cdef off_t c_other_off
     cdef bint c_has_fi
     cdef uint64_t c_fh
     cdef int c_flags
@@ -34,7 +39,7 @@ cdef class Request:
     cdef bint c_counted            # handler_begins was called for the directory (and the other one)
     cdef RequestContext ctx
     cdef bytes name_bytes
-    cdef object other              # second name, written data, new attributes, forget list: by opcode
+    cdef object other              # second name, data, new attributes, forget list, lock, poll handle
     cdef PyObject *c_next          # used by rotation.pyx while the request waits for a worker
 
     @staticmethod

@@ -16,21 +16,29 @@ from fusetree._lowlevel.attributes cimport attributes_to_set
 from fusetree._lowlevel.capture cimport (
     OP_ACCESS,
     OP_BATCH_FORGET,
+    OP_BMAP,
+    OP_COPY_FILE_RANGE,
     OP_CREATE,
+    OP_FALLOCATE,
+    OP_FLOCK,
     OP_FLUSH,
     OP_FORGET,
     OP_FSYNC,
     OP_FSYNCDIR,
     OP_GETATTR,
+    OP_GETLK,
     OP_GETXATTR,
     OP_INTERRUPT,
+    OP_IOCTL,
     OP_LINK,
     OP_LISTXATTR,
     OP_LOOKUP,
+    OP_LSEEK,
     OP_MKDIR,
     OP_MKNOD,
     OP_OPEN,
     OP_OPENDIR,
+    OP_POLL,
     OP_READ,
     OP_READDIR,
     OP_READDIRPLUS,
@@ -41,15 +49,20 @@ from fusetree._lowlevel.capture cimport (
     OP_RENAME,
     OP_RMDIR,
     OP_SETATTR,
+    OP_SETLK,
     OP_SETXATTR,
     OP_STATFS,
+    OP_STATX,
     OP_SYMLINK,
+    OP_SYNCFS,
+    OP_TMPFILE,
     OP_UNLINK,
     OP_WRITE,
     Captured,
     SessionState,
     current,
 )
+from fusetree._lowlevel.filelock cimport FileLock
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_ctx,
     fuse_reply_err,
@@ -60,6 +73,7 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_req_t,
 )
 from fusetree._lowlevel.notices cimport handler_begins, handler_ends
+from fusetree._lowlevel.polling cimport PollHandle
 
 from _pickle import PicklingError
 
@@ -81,6 +95,9 @@ OPCODE_NAMES = {
     OP_LISTXATTR: "listxattr", OP_REMOVEXATTR: "removexattr", OP_FLUSH: "flush", OP_OPENDIR: "opendir",
     OP_READDIR: "readdir", OP_READDIRPLUS: "readdir", OP_RELEASEDIR: "releasedir", OP_FSYNCDIR: "fsyncdir",
     OP_ACCESS: "access", OP_CREATE: "create", OP_BATCH_FORGET: "forget", OP_INTERRUPT: "interrupt",
+    OP_GETLK: "getlk", OP_SETLK: "setlk", OP_FLOCK: "flock", OP_BMAP: "bmap", OP_IOCTL: "ioctl",
+    OP_POLL: "poll", OP_FALLOCATE: "fallocate", OP_LSEEK: "lseek", OP_COPY_FILE_RANGE: "copy_file_range",
+    OP_SYNCFS: "syncfs", OP_TMPFILE: "tmpfile", OP_STATX: "statx",
 }
 
 
@@ -156,6 +173,9 @@ cdef class Request:
         self.c_off = c.off
         self.c_number = c.number
         self.c_has_fi = c.has_fi
+        self.c_length = c.length
+        self.c_other_fh = c.other_fh
+        self.c_other_off = c.other_off
         self.c_counted = False
         if op == OP_INTERRUPT:
             return self
@@ -168,6 +188,9 @@ cdef class Request:
         context.gid = ctx.gid
         context.pid = ctx.pid
         context.umask = ctx.umask
+        context.inode = c.ino
+        if c.has_fi:
+            context.lock_owner = c.fi.lock_owner
         self.ctx = context
         if c.name != NULL:
             self.name_bytes = PyBytes_FromString(c.name)
@@ -181,8 +204,12 @@ cdef class Request:
             self.other = [(c.forgets[i].ino, c.forgets[i].nlookup) for i in range(c.size)]
         elif op == OP_MKNOD:
             self.c_rdev = c.rdev
-        elif op == OP_WRITE or op == OP_SETXATTR:
+        elif op == OP_WRITE or op == OP_SETXATTR or op == OP_IOCTL:
             self.other = b""
+        elif op == OP_GETLK or op == OP_SETLK:
+            self.other = FileLock.wrap(&c.lock, c.fi.lock_owner)
+        elif op == OP_POLL and c.poll_handle != NULL:
+            self.other = PollHandle.wrap(c.poll_handle, state, session)
         count_handler(c, state)
         self.c_counted = c.counted
         self.c_stamp = c.stamp

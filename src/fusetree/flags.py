@@ -28,6 +28,10 @@ __all__ = [
     "FOPEN_NONSEEKABLE",
     "FOPEN_PARALLEL_DIRECT_WRITES",
     "FOPEN_STREAM",
+    "FUSE_IOCTL_32BIT",
+    "FUSE_IOCTL_COMPAT",
+    "FUSE_IOCTL_DIR",
+    "FUSE_IOCTL_UNRESTRICTED",
     "MAX_NAME_BYTES",
     "RENAME_EXCHANGE",
     "RENAME_NOREPLACE",
@@ -72,6 +76,15 @@ FOPEN_STREAM: Final = 1 << 4
 #: close(2) sends no FLUSH.
 FOPEN_NOFLUSH: Final = 1 << 5
 FOPEN_PARALLEL_DIRECT_WRITES: Final = 1 << 6
+
+# The flags of an ioctl (linux/fuse.h).
+#: The caller is a 32-bit program.
+FUSE_IOCTL_COMPAT: Final = 1 << 0
+#: Not held to the sizes in the command's number: see `lowlevel.IoctlRetry`.
+FUSE_IOCTL_UNRESTRICTED: Final = 1 << 1
+FUSE_IOCTL_32BIT: Final = 1 << 3
+#: The handle is a directory's.
+FUSE_IOCTL_DIR: Final = 1 << 4
 
 # Which fields a SETATTR sets.
 FATTR_MODE: Final = 1 << 0

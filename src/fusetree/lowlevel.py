@@ -10,8 +10,12 @@ from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, Statvf
 from fusetree._lowlevel.dirents import ReaddirToken, readdir_reply
 from fusetree._lowlevel.features import compiled_version, package_version, runtime_version
 from fusetree._lowlevel.fileinfo import FileInfo
+from fusetree._lowlevel.filelock import FileLock
 from fusetree._lowlevel.inodes import InodeTable
+from fusetree._lowlevel.ioctls import IoctlRetry
+from fusetree._lowlevel.polling import PollHandle
 from fusetree._lowlevel.request import RequestContext
+from fusetree._lowlevel.statx import StatxAttributes
 from fusetree.errors import FUSEError, MountError, SessionClosedError, UnsupportedFeatureError
 from fusetree.flags import RENAME_EXCHANGE, RENAME_NOREPLACE, ROOT_INODE
 from fusetree.server.features import Feature, features
@@ -32,9 +36,12 @@ __all__ = [
     "FUSEError",
     "Feature",
     "FileInfo",
+    "FileLock",
     "InodeTable",
+    "IoctlRetry",
     "MountError",
     "Operations",
+    "PollHandle",
     "ReaddirToken",
     "RequestContext",
     "Session",
@@ -42,6 +49,7 @@ __all__ = [
     "SessionOptions",
     "SetattrFields",
     "StatvfsData",
+    "StatxAttributes",
     "UnsupportedFeatureError",
     "compiled_version",
     "features",

@@ -11,6 +11,7 @@ from fusetree._lowlevel.libfuse.common cimport (
 )
 from fusetree._lowlevel.libfuse.opt cimport fuse_args
 from fusetree._lowlevel.libfuse.posix cimport (
+    c_flock,
     c_stat,
     c_statvfs,
     dev_t,
@@ -19,6 +20,7 @@ from fusetree._lowlevel.libfuse.posix cimport (
     mode_t,
     off_t,
     pid_t,
+    timespec,
     uid_t,
 )
 
@@ -28,6 +30,8 @@ cdef extern from "compat.h" nogil:
         pass
     ctypedef fuse_req *fuse_req_t
     cdef struct fuse_session:
+        pass
+    cdef struct fuse_pollhandle:
         pass
 
     uint64_t FUSE_ROOT_ID
@@ -110,6 +114,36 @@ cdef extern from "compat.h" nogil:
         void (*forget_multi)(fuse_req_t req, size_t count, fuse_forget_data *forgets) noexcept nogil
         void (*readdirplus)(
             fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, fuse_file_info *fi) noexcept nogil
+        void (*getlk)(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi, c_flock *lock) noexcept nogil
+        void (*setlk)(
+            fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi, c_flock *lock, int sleep) noexcept nogil
+        void (*flock)(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi, int op) noexcept nogil
+        void (*bmap)(fuse_req_t req, fuse_ino_t ino, size_t blocksize, uint64_t idx) noexcept nogil
+        void (*ioctl)(
+            fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg, fuse_file_info *fi, unsigned flags,
+            const void *in_buf, size_t in_bufsz, size_t out_bufsz) noexcept nogil
+        void (*poll)(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi, fuse_pollhandle *ph) noexcept nogil
+        void (*fallocate)(
+            fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+            fuse_file_info *fi) noexcept nogil
+        void (*copy_file_range)(
+            fuse_req_t req, fuse_ino_t ino_in, off_t off_in, fuse_file_info *fi_in, fuse_ino_t ino_out,
+            off_t off_out, fuse_file_info *fi_out, size_t len, int flags) noexcept nogil
+        void (*lseek)(
+            fuse_req_t req, fuse_ino_t ino, off_t off, int whence, fuse_file_info *fi) noexcept nogil
+
+    # Members of newer versions are entered through compat.h, which does nothing where they are missing.
+    int FT_HAVE_TMPFILE
+    int FT_HAVE_STATX
+    int FT_HAVE_SYNCFS
+    ctypedef void (*ft_tmpfile_t)(
+        fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info *fi) noexcept nogil
+    ctypedef void (*ft_statx_t)(
+        fuse_req_t req, fuse_ino_t ino, int flags, int mask, fuse_file_info *fi) noexcept nogil
+    ctypedef void (*ft_syncfs_t)(fuse_req_t req, fuse_ino_t ino) noexcept nogil
+    void ft_register_tmpfile(fuse_lowlevel_ops *ops, ft_tmpfile_t callback)
+    void ft_register_statx(fuse_lowlevel_ops *ops, ft_statx_t callback)
+    void ft_register_syncfs(fuse_lowlevel_ops *ops, ft_syncfs_t callback)
 
     int fuse_reply_err(fuse_req_t req, int err)
     void fuse_reply_none(fuse_req_t req)
@@ -123,12 +157,25 @@ cdef extern from "compat.h" nogil:
     int fuse_reply_data(fuse_req_t req, fuse_bufvec *bufv, fuse_buf_copy_flags flags)
     int fuse_reply_statfs(fuse_req_t req, const c_statvfs *stbuf)
     int fuse_reply_xattr(fuse_req_t req, size_t count)
+    int fuse_reply_lock(fuse_req_t req, const c_flock *lock)
+    int fuse_reply_bmap(fuse_req_t req, uint64_t idx)
+    int fuse_reply_ioctl(fuse_req_t req, int result, const void *buf, size_t size)
+    int fuse_reply_ioctl_retry(
+        fuse_req_t req, const iovec *in_iov, size_t in_count, const iovec *out_iov, size_t out_count)
+    int fuse_reply_poll(fuse_req_t req, unsigned revents)
+    int fuse_reply_lseek(fuse_req_t req, off_t off)
+    # birth: NULL when it is not known
+    int ft_reply_statx(
+        fuse_req_t req, const c_stat *stat, const timespec *birth, uint64_t attributes,
+        uint64_t attributes_mask, double timeout)
 
     size_t fuse_add_direntry(fuse_req_t req, char *buf, size_t bufsize, const char *name,
                              const c_stat *stbuf, off_t off)
     size_t fuse_add_direntry_plus(fuse_req_t req, char *buf, size_t bufsize, const char *name,
                                   const fuse_entry_param *e, off_t off)
 
+    int fuse_lowlevel_notify_poll(fuse_pollhandle *ph)
+    void fuse_pollhandle_destroy(fuse_pollhandle *ph)
     int fuse_lowlevel_notify_inval_inode(fuse_session *se, fuse_ino_t ino, off_t off, off_t len)
     int fuse_lowlevel_notify_inval_entry(
         fuse_session *se, fuse_ino_t parent, const char *name, size_t namelen)

@@ -51,6 +51,20 @@ cdef extern from "<sys/statvfs.h>" nogil:
         unsigned long f_flag
         unsigned long f_namemax
 
+cdef extern from "<fcntl.h>" nogil:
+    cdef struct c_flock "flock":
+        short l_type
+        short l_whence
+        off_t l_start
+        off_t l_len
+        pid_t l_pid
+    int F_RDLCK
+    int F_WRLCK
+    int F_UNLCK
+
+cdef extern from "<sys/file.h>" nogil:
+    int LOCK_NB
+
 cdef extern from "<sys/uio.h>" nogil:
     cdef struct iovec:
         void *iov_base

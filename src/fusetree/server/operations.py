@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, StatvfsData
     from fusetree._lowlevel.dirents import ReaddirToken
     from fusetree._lowlevel.fileinfo import FileInfo
+    from fusetree._lowlevel.filelock import FileLock
     from fusetree._lowlevel.inodes import InodeTable
+    from fusetree._lowlevel.ioctls import IoctlRetry
+    from fusetree._lowlevel.polling import PollHandle
     from fusetree._lowlevel.request import RequestContext
+    from fusetree._lowlevel.statx import StatxAttributes
+    from fusetree.types import ReadableBuffer
 
 ENOSYS = 38
 
@@ -133,8 +138,11 @@ class Operations:
         flags: int,
         ctx: RequestContext,
     ) -> None:
-        """Move a name.  What *name_new* led to before loses that name, unless *flags* says otherwise:
-        RENAME_NOREPLACE (EEXIST then) or RENAME_EXCHANGE (rename(2)).
+        """Move a name.  What *name_new* led to before loses that name, unless *flags* says otherwise
+        (rename(2)).
+
+        With ``RENAME_NOREPLACE`` EEXIST is raised when *name_new* is taken; with ``RENAME_EXCHANGE`` both
+        names must be there (else ENOENT) and change places.  Other flags: EINVAL.  Changes no lookup count.
         """
         raise FUSEError(ENOSYS)
 
@@ -149,6 +157,18 @@ class Operations:
     ) -> tuple[FileInfo, EntryAttributes]:
         """Make a regular file and open it with *flags* (open(2)).  **Raises the lookup count** of the new
         inode by one.
+        """
+        raise FUSEError(ENOSYS)
+
+    def tmpfile(
+        self, parent_inode: int, mode: int, flags: int, ctx: RequestContext
+    ) -> tuple[FileInfo, EntryAttributes]:
+        """Make a regular file that has no name (``st_nlink`` 0), on the file system of directory
+        *parent_inode*, and open it: O_TMPFILE of open(2).  ``link`` may give it a name later, unless *flags*
+        has O_EXCL.
+
+        **Raises the lookup count** of the new inode by one.  Needs libfuse 3.17 and Linux 6.1; without the
+        handler open(2) fails with EOPNOTSUPP.
         """
         raise FUSEError(ENOSYS)
 
@@ -203,6 +223,35 @@ class Operations:
         """Remove an extended attribute; ENODATA when there is none of that name."""
         raise FUSEError(ENOSYS)
 
+    def statx(
+        self, inode: int, fh: int | None, flags: int, mask: int, ctx: RequestContext
+    ) -> StatxAttributes | EntryAttributes:
+        """Attributes of *inode* with what only statx(2) tells: when it was made.  Asked instead of
+        ``getattr`` where the caller wants that.
+
+        *fh* is the file handle when there is one, *flags* has the ``AT_STATX_*`` bits, *mask* the
+        ``STATX_*`` bits that are wanted; what is wanted and not known may be left out.  Needs libfuse 3.18
+        and Linux 6.6; without the handler statx(2) tells what ``getattr`` does.
+        """
+        raise FUSEError(ENOSYS)
+
+    def syncfs(self, inode: int, ctx: RequestContext) -> None:
+        """Bring the whole file system to the store: syncfs(2) of a file on it.
+
+        Linux sends it to servers that it trusts only (block devices: the option blkdev, from 6.18 on).
+        Needs libfuse 3.19; without the handler syncfs(2) writes back what the kernel has and succeeds.
+        """
+        raise FUSEError(ENOSYS)
+
+    def bmap(self, inode: int, blocksize: int, index: int, ctx: RequestContext) -> int:
+        """Number, on the block device below, of the block that has bytes *index* * *blocksize* and following
+        of the file; 0: a hole.
+
+        For file systems on block devices (the option blkdev): ioctl FIBMAP, swap files.  Without the handler
+        FIBMAP fails with EINVAL.
+        """
+        raise FUSEError(ENOSYS)
+
     # Open files
 
     def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
@@ -239,6 +288,114 @@ class Operations:
         """Bring data, and unless *datasync* also metadata, to the store."""
         raise FUSEError(ENOSYS)
 
+    def fallocate(
+        self, inode: int, fh: int, mode: int, offset: int, length: int, ctx: RequestContext
+    ) -> None:
+        """Do to the bytes from *offset* on, *length* of them, what *mode* says (fallocate(2)): 0 takes space
+        for them and lets the file grow, ``FALLOC_FL_*`` bits keep the size, punch a hole, zero, collapse or
+        insert.
+
+        EOPNOTSUPP for a mode that is not supported, ENOSPC when there is no space.  Without the handler,
+        fallocate(2) fails with EOPNOTSUPP and posix_fallocate(3) writes zeros.
+        """
+        raise FUSEError(ENOSYS)
+
+    def copy_file_range(
+        self,
+        inode_in: int,
+        fh_in: int,
+        off_in: int,
+        inode_out: int,
+        fh_out: int,
+        off_out: int,
+        length: int,
+        flags: int,
+        ctx: RequestContext,
+    ) -> int:
+        """Copy up to *length* bytes from one open file to another (copy_file_range(2)); returns how many
+        were copied, 0 at the end of the first.  *flags* is 0 up to now.
+
+        EOPNOTSUPP or EXDEV make the caller copy with read and write, as it does without the handler.
+        """
+        raise FUSEError(ENOSYS)
+
+    def lseek(self, inode: int, fh: int, offset: int, whence: int, ctx: RequestContext) -> int:
+        """Offset of the next data (``os.SEEK_DATA``) or hole (``os.SEEK_HOLE``) from *offset* on; the end of
+        a file counts as a hole.
+
+        ENXIO when *offset* is at or behind the end, or there is no more data.  Other kinds of seeking never
+        come here.  Without the handler the kernel takes the whole file for data.
+        """
+        raise FUSEError(ENOSYS)
+
+    # Locks.  Without these handlers the kernel keeps the locks of this mount by itself, which is right
+    # unless others see the same files by other ways.
+
+    def getlk(self, inode: int, fh: int, lock: FileLock, ctx: RequestContext) -> FileLock | None:
+        """A lock that keeps *lock* from being set (fcntl(2), F_GETLK), or None when nothing does.
+
+        ``FileLock.conflicts`` tells which do.  Must be defined together with ``setlk``.
+        """
+        raise FUSEError(ENOSYS)
+
+    def setlk(self, inode: int, fh: int, lock: FileLock, wait: bool, ctx: RequestContext) -> None:
+        """Set *lock*, or with type F_UNLCK remove what ``lock.owner`` holds in its range (fcntl(2), F_SETLK,
+        F_SETLKW).
+
+        When another owner's lock is in the way: EAGAIN, or with *wait* return when it is gone.  Such a
+        handler holds up nobody, however long it takes; EINTR when the caller gives up, EDEADLK when it would
+        wait for itself.
+
+        At close(2) the kernel sends no unlocking: ``flush`` must remove all locks of
+        ``context().lock_owner``.  Must be defined together with ``getlk``.
+        """
+        raise FUSEError(ENOSYS)
+
+    def flock(self, inode: int, fh: int, operation: int, ctx: RequestContext) -> None:
+        """Lock the open file *fh* as a whole (flock(2)): ``fcntl.LOCK_SH``, ``LOCK_EX`` or ``LOCK_UN``; the
+        owner is ``ctx.lock_owner``.
+
+        EAGAIN when it cannot be had and *operation* has LOCK_NB, else return when it can.  Waiting is as for
+        ``setlk``; ``release`` must remove the lock.
+        """
+        raise FUSEError(ENOSYS)
+
+    # Devices
+
+    def ioctl(
+        self,
+        inode: int,
+        fh: int,
+        command: int,
+        argument: int,
+        data: bytes,
+        out_size: int,
+        flags: int,
+        ctx: RequestContext,
+    ) -> int | ReadableBuffer | tuple[int, ReadableBuffer] | IoctlRetry | None:
+        """A device command (ioctl(2)).
+
+        *argument* is what the caller gave, an address mostly; *data* what the kernel fetched from there and
+        *out_size* how many bytes may be handed back, both by the size and direction in *command* (``_IOR``
+        and friends).  *flags* has ``FUSE_IOCTL_*`` bits (linux/fuse.h); with FUSE_IOCTL_DIR *fh* is a
+        directory's.
+
+        Returns what ioctl(2) shall return, or the bytes to hand back (ioctl(2) returns 0 then), or both in a
+        tuple, or None for 0 and nothing; for an unrestricted ioctl (never on a mounted file system) also an
+        IoctlRetry, to be called again with other memory. ENOTTY for an unknown command.  Without the handler
+        ENOTTY.
+        """
+        raise FUSEError(ENOSYS)
+
+    def poll(self, inode: int, fh: int, events: int, handle: PollHandle | None, ctx: RequestContext) -> int:
+        """Which of *events* (``select.POLLIN`` and the like) the open file is ready for; 0: none.
+
+        When *handle* is given somebody will wait: keep it, in place of an older one of the same *fh*, and
+        call ``handle.notify()`` when something changes; then this is asked again.  Without the handler files
+        are always ready.
+        """
+        raise FUSEError(ENOSYS)
+
     # Open directories
 
     def opendir(self, inode: int, ctx: RequestContext) -> int | FileInfo:
@@ -268,14 +425,22 @@ HANDLERS: tuple[str, ...] = (
     "lookup", "forget", "getattr", "setattr", "readlink", "mknod", "mkdir", "unlink", "rmdir", "symlink",
     "rename", "link", "create", "open", "read", "write", "flush", "release", "fsync", "opendir", "readdir",
     "releasedir", "fsyncdir", "statfs", "access", "setxattr", "getxattr", "listxattr", "removexattr",
+    "tmpfile", "statx", "syncfs", "bmap", "fallocate", "copy_file_range", "lseek", "getlk", "setlk", "flock",
+    "ioctl", "poll",
 )  # fmt: skip
 
 
 def handlers_of(operations: Operations) -> dict[str, object]:
-    """The handlers that *operations* defines itself, bound, by name."""
+    """The handlers that *operations* defines itself, bound, by name.
+
+    :raises TypeError: one of ``getlk`` and ``setlk`` without the other: libfuse asks the kernel for locks
+        only when it has both.
+    """
     found: dict[str, object] = {}
     for name in HANDLERS:
         defined = getattr(type(operations), name, None)
         if defined is not getattr(Operations, name) or name in getattr(operations, "__dict__", {}):
             found[name] = getattr(operations, name)
+    if ("getlk" in found) != ("setlk" in found):
+        raise TypeError(f"{type(operations).__name__} must define both getlk and setlk, or neither")
     return found

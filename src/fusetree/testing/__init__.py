@@ -8,6 +8,7 @@ end.
     directories   open directories; cached listings
     kernel        what the pretended kernel remembers: names, attributes, pages, lookup counts
     raw           the requests of the protocol, one method each
+    raw_special   ... the rarer ones: locks, devices, ranges, statx
     connection    frames out and in, replies matched, order kept
     recorder      notifications, and waiting for them
     values        attributes, entries and directory lines as replies tell them

@@ -78,6 +78,8 @@ class Opcode(enum.IntEnum):
     REMOVEMAPPING = 49
     SYNCFS = 50
     TMPFILE = 51
+    STATX = 52
+    COPY_FILE_RANGE_64 = 53
 
 
 NO_REPLY = frozenset({Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.INTERRUPT, Opcode.NOTIFY_REPLY})
@@ -204,3 +206,15 @@ RELEASE_FLUSH = 1 << 0
 
 FSYNC_DATASYNC = 1 << 0
 """Flag of FSYNC and FSYNCDIR: content only, not attributes."""
+
+LK_FLOCK = 1 << 0
+"""Flag of SETLK and SETLKW: flock(2), not fcntl(2)."""
+
+POLL_SCHEDULE_NOTIFY = 1 << 0
+"""Flag of POLL: somebody will wait, so a notification is wanted."""
+
+IOCTL_RETRY = 1 << 2
+"""Flag of the answer to IOCTL: the caller's memory is asked for."""
+
+RELEASE_FLOCK_UNLOCK = 1 << 1
+"""Flag of RELEASE: the handle had a lock of flock(2)."""

@@ -11,18 +11,18 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from attrs import frozen
-
 from fusetree.testing import values, wire
 from fusetree.testing.connection import Connection, Credentials, Pending
 from fusetree.testing.protocol import (
     FSYNC_DATASYNC,
     GETATTR_FH,
+    RELEASE_FLOCK_UNLOCK,
     InitFlag,
     Opcode,
     OpenedFlag,
     SetattrField,
 )
+from fusetree.testing.raw_special import Opened, SpecialRequests
 from fusetree.testing.values import AttrReply, Dirent, Entry
 from fusetree.testing.wire import Statfs
 
@@ -33,18 +33,7 @@ T = TypeVar("T")
 _FORGETS_IN_ONE_MESSAGE: Final = 250  # as many as fit beside the head in a page
 
 
-_NO_FLAGS = OpenedFlag(0)
-
-
-@frozen
-class Opened:
-    """A handle that the server gave: its number, and what it said of it."""
-
-    fh: int
-    flags: OpenedFlag = _NO_FLAGS
-
-
-class RawClient:
+class RawClient(SpecialRequests):
     """Requests of the protocol, each as a method.
 
     Arguments named `node` and `parent` are node ids, names are bytes, times are nanoseconds. Every method
@@ -291,14 +280,18 @@ class RawClient:
     ) -> tuple[Entry, Opened]:
         """CREATE: make *name* and open it."""
         body = wire.pack(wire.CreateIn(flags, mode | 0o100000, self._credentials().umask)) + name + b"\0"
+        return self._created(Opcode.CREATE, parent, body, taken)
 
+    def _created(
+        self, opcode: Opcode, parent: int, body: bytes, taken: Callable[[Entry], None] | None
+    ) -> tuple[Entry, Opened]:
         def parse(reply: bytes) -> tuple[Entry, Opened]:
             return values.unpack_entry(reply), _opened(reply[values.ENTRY_SIZE :])
 
         def count(reply: tuple[Entry, Opened]) -> None:
             (taken or self._on_entry)(reply[0])
 
-        return self._parsed(Opcode.CREATE, parent, body, parse, count)
+        return self._parsed(opcode, parent, body, parse, count)
 
     def read(
         self, node: int, fh: int, size: int, offset: int = 0, *, taken: Callable[[bytes], None] | None = None
@@ -327,18 +320,16 @@ class RawClient:
         """FLUSH: a descriptor of the handle was closed."""
         self.call(Opcode.FLUSH, node, wire.pack(wire.FlushIn(fh, lock_owner)))
 
-    def release(self, node: int, fh: int, flags: int = 0) -> None:
-        """RELEASE: the last descriptor of the handle was closed."""
-        self.call(Opcode.RELEASE, node, wire.pack(wire.ReleaseIn(fh, flags)))
+    def release(self, node: int, fh: int, flags: int = 0, *, flock_owner: int = 0) -> None:
+        """RELEASE: the last descriptor of the handle was closed.  *flock_owner*: who has a lock of flock(2)
+        on it.
+        """
+        unlock = RELEASE_FLOCK_UNLOCK if flock_owner else 0
+        self.call(Opcode.RELEASE, node, wire.pack(wire.ReleaseIn(fh, flags, unlock, flock_owner)))
 
     def fsync(self, node: int, fh: int, *, datasync: bool = False) -> None:
         """FSYNC."""
         self.call(Opcode.FSYNC, node, wire.pack(wire.FsyncIn(fh, FSYNC_DATASYNC if datasync else 0)))
-
-    def lseek(self, node: int, fh: int, offset: int, whence: int) -> int:
-        """LSEEK (``SEEK_DATA``, ``SEEK_HOLE``): the new offset."""
-        body = wire.pack(wire.LseekIn(fh, offset, whence))
-        return wire.unpack(wire.LseekOut, self.call(Opcode.LSEEK, node, body)).offset
 
     # -- directories -------------------------------------------------------------------------------
 

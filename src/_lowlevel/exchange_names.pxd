@@ -1,0 +1,6 @@
+# cython: language_level=3
+"""Handlers called and answered: see exchange.pxd."""
+
+from fusetree._lowlevel.exchange cimport Exchange
+
+cdef void enter_names(Exchange *table)

@@ -1,0 +1,6 @@
+from typing import final
+
+@final
+class PollHandle:
+    def __init__(self) -> None: ...
+    def notify(self) -> bool: ...
