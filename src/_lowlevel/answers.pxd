@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Answers without Python.
+"""Answers without Python: names and attributes.
 
 ``answer_*``: without the GIL; 1: the request was answered (it is gone), 0: Python must answer it.
 """
@@ -11,25 +11,12 @@ from fusetree._lowlevel.coherence cimport (     # so that the request path needs
     reply_create_coherent,
     reply_entry_coherent,
 )
-from fusetree._lowlevel.libfuse.common cimport fuse_file_info
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_ino_t, fuse_req_t
-from fusetree._lowlevel.libfuse.posix cimport off_t
 from fusetree._lowlevel.table cimport ft_table
 
 cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const char *name) noexcept nogil
 cdef int answer_getattr(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexcept nogil
 cdef int answer_readlink(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexcept nogil
-cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
-cdef int answer_read(
-    ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-    fuse_file_info *fi) noexcept nogil
-cdef int answer_flush(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
-cdef int answer_release(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
-cdef int answer_opendir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
-cdef int answer_readdir(
-    ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info *fi,
-    int plus) noexcept nogil
-cdef int answer_releasedir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil
 cdef int answer_access(ft_table *table, fuse_req_t req, fuse_ino_t ino, int mask) noexcept nogil
 cdef int answer_getxattr(
     ft_table *table, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size) noexcept nogil

@@ -1,20 +1,19 @@
 # cython: language_level=3
-"""Requests that are answered without Python, from what the inode table has published.
+"""Requests that are answered without Python, from what the inode table has published: names and attributes.
+
+Files are in `answers_files.pyx`, directories in `answers_directories.pyx`.
 
 Rule 1: an answer either takes the request (1) or leaves everything as it was (0).
 Rule 2: each keeps the reply rule of `coherence.pyx`.
 Rule 3: only what is granted is answered for access; refusing is Python's business.
 """
 
-from cpython.object cimport PyObject
-from libc.errno cimport ENODATA, ENOENT, ENOMEM, ESTALE
+from libc.errno cimport ENODATA, ENOENT, ESTALE
 from libc.stdint cimport uint32_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memset, strlen
 
+from fusetree._lowlevel.bodies cimport content_drop
 from fusetree._lowlevel.coherence cimport look_again, look_again_at_name, undo_lookup
-from fusetree._lowlevel.handles cimport locked_handle, locked_handle_open, locked_handle_release
-from fusetree._lowlevel.libfuse.common cimport ft_noflush
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_ctx,
     fuse_entry_param,
@@ -22,34 +21,25 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_reply_buf,
     fuse_reply_entry,
     fuse_reply_err,
-    fuse_reply_open,
     fuse_reply_readlink,
     fuse_reply_xattr,
     fuse_req_ctx,
 )
 from fusetree._lowlevel.libfuse.posix cimport c_stat
 from fusetree._lowlevel.libfuse.pthread cimport ft_load, ft_ref, pthread_mutex_lock, pthread_mutex_unlock
-from fusetree._lowlevel.listing cimport filter_bit, ft_fill, listing_fill, name_hash, slot_find
-from fusetree._lowlevel.notices cimport locked_queue_inode
+from fusetree._lowlevel.listing cimport filter_bit, name_hash, slot_find
 from fusetree._lowlevel.packing cimport attributes_unpack
 from fusetree._lowlevel.table cimport (
     ARMED_ATTRIBUTES,
     ARMED_CONTENT,
-    BODY_CONTENT,
     BODY_DIRECTORY,
     BODY_LINK,
-    CONTENT_DIRECT_IO,
-    CONTENT_KEEP_CACHE,
-    CONTENT_SNAPSHOT,
-    HANDLE_DIRECT_IO,
     HAS_ATTRIBUTES,
     HAS_XATTRS,
     SLOT_ARMED,
-    content_drop,
     ft_content,
     ft_directory,
     ft_entry,
-    ft_handle,
     ft_slot,
     locked_arm,
     locked_find,
@@ -57,16 +47,9 @@ from fusetree._lowlevel.table cimport (
     locked_raise,
 )
 
-cdef extern from "<fcntl.h>" nogil:
-    int O_TRUNC
-    int O_ACCMODE
-    int O_RDONLY
-
 cdef enum:
     W_OK = 2
 
-
-# --------------------------------------------------------------------------------------- names and attributes
 
 cdef bint is_dot(const char *name) noexcept nogil:
     return name[0] == c"." and (name[1] == 0 or (name[1] == c"." and name[2] == 0))
@@ -245,221 +228,3 @@ cdef int answer_listxattr(ft_table *table, fuse_req_t req, fuse_ino_t ino, size_
 
 cdef void table_forget(ft_table *table, fuse_ino_t ino, uint64_t count) noexcept nogil:
     undo_lookup(table, ino, count)
-
-
-# ------------------------------------------------------------------------------------------------ files
-
-cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil:
-    cdef ft_entry *entry
-    cdef ft_content *content
-    cdef ft_content *pinned = NULL
-    cdef ft_handle *handle
-    cdef PyObject *state = NULL
-    cdef uint64_t fh
-    cdef bint direct_io
-    if (fi.flags & O_ACCMODE) != O_RDONLY or fi.flags & O_TRUNC:
-        return 0
-    pthread_mutex_lock(&table.lock)
-    entry = locked_find(table, ino)
-    if entry == NULL or not entry.flags & BODY_CONTENT:
-        pthread_mutex_unlock(&table.lock)
-        return 0
-    content = <ft_content *>entry.body
-    direct_io = (entry.flags & CONTENT_DIRECT_IO) != 0      # one bit of fuse_file_info: 64 would become 0
-    if entry.flags & CONTENT_SNAPSHOT:
-        pinned = content
-    fh = locked_handle_open(table, entry, pinned, NULL, HANDLE_DIRECT_IO if direct_io else 0)
-    if fh == 0:
-        pthread_mutex_unlock(&table.lock)
-        return 0
-    if pinned != NULL:
-        ft_ref(&pinned.refs)
-    fi.fh = fh
-    fi.direct_io = direct_io
-    ft_noflush(fi, True)                # nothing was written, so close(2) has nothing to bring
-    # While a notice is on its way the page cache may still hold what it is about.
-    fi.keep_cache = not direct_io and entry.flags & CONTENT_KEEP_CACHE and entry.notice == NULL
-    if not direct_io:
-        locked_arm(table, entry, ARMED_CONTENT)
-    table.answered += 1
-    pthread_mutex_unlock(&table.lock)
-    if fuse_reply_open(req, fi) < 0:
-        pthread_mutex_lock(&table.lock)
-        handle = locked_handle(table, fh)
-        pinned = locked_handle_release(table, handle, &state) if handle != NULL else NULL
-        pthread_mutex_unlock(&table.lock)
-        content_drop(table, pinned)
-    return 1
-
-
-cdef int answer_read(
-        ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-        fuse_file_info *fi) noexcept nogil:
-    cdef ft_handle *handle
-    cdef ft_entry *entry
-    cdef ft_content *content
-    cdef uint64_t change
-    cdef uint64_t changes
-    cdef bint cached
-    cdef size_t start = <size_t>offset
-    pthread_mutex_lock(&table.lock)
-    handle = locked_handle(table, fi.fh)
-    if handle == NULL or handle.entry.node_id != ino:
-        pthread_mutex_unlock(&table.lock)
-        return 0
-    entry = handle.entry
-    content = handle.content
-    cached = content == NULL and not handle.flags & HANDLE_DIRECT_IO
-    if content == NULL:
-        if not entry.flags & BODY_CONTENT or entry.flags & CONTENT_SNAPSHOT:
-            pthread_mutex_unlock(&table.lock)
-            return 0
-        content = <ft_content *>entry.body
-    ft_ref(&content.refs)
-    change = entry.change
-    if cached:
-        locked_arm(table, entry, ARMED_CONTENT)
-    table.answered += 1
-    changes = ft_load(&table.changes)
-    pthread_mutex_unlock(&table.lock)
-    if start >= content.size:
-        fuse_reply_buf(req, NULL, 0)
-    else:
-        if size > content.size - start:
-            size = content.size - start
-        fuse_reply_buf(req, content.data + start, size)
-    content_drop(table, content)
-    if cached and ft_load(&table.changes) != changes:
-        look_again(table, ino, change)
-    return 1
-
-
-cdef bint has_no_state(ft_table *table, fuse_ino_t ino, uint64_t fh) noexcept nogil:
-    cdef ft_handle *handle
-    cdef bint result
-    pthread_mutex_lock(&table.lock)
-    handle = locked_handle(table, fh)
-    result = handle != NULL and handle.state == NULL and handle.entry.node_id == ino
-    if result:
-        table.answered += 1
-    pthread_mutex_unlock(&table.lock)
-    return result
-
-
-cdef int answer_flush(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil:
-    if not has_no_state(table, ino, fi.fh):
-        return 0
-    fuse_reply_err(req, 0)
-    return 1
-
-
-cdef int answer_release(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil:
-    cdef ft_handle *handle
-    cdef ft_content *content
-    cdef PyObject *state = NULL
-    pthread_mutex_lock(&table.lock)
-    handle = locked_handle(table, fi.fh)
-    if handle == NULL or handle.state != NULL or handle.entry.node_id != ino:
-        pthread_mutex_unlock(&table.lock)
-        return 0
-    content = locked_handle_release(table, handle, &state)
-    table.answered += 1
-    pthread_mutex_unlock(&table.lock)
-    content_drop(table, content)
-    fuse_reply_err(req, 0)
-    return 1
-
-
-# ------------------------------------------------------------------------------------------------ directories
-
-cdef int answer_opendir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil:
-    cdef ft_entry *entry
-    cdef ft_directory *directory
-    pthread_mutex_lock(&table.lock)
-    entry = locked_find(table, ino)
-    directory = <ft_directory *>entry.body if entry != NULL and entry.flags & BODY_DIRECTORY else NULL
-    if directory == NULL or not directory.complete:
-        pthread_mutex_unlock(&table.lock)
-        return 0
-    # No handle: cookies say all that a reader needs, and the kernel keeps the inode while the directory is
-    # open.
-    fi.fh = 0
-    fi.cache_readdir = table.attr_timeout > 0
-    fi.keep_cache = table.attr_timeout > 0 and entry.notice == NULL
-    if table.attr_timeout > 0:
-        locked_arm(table, entry, ARMED_CONTENT)
-    table.answered += 1
-    pthread_mutex_unlock(&table.lock)
-    fuse_reply_open(req, fi)
-    return 1
-
-
-cdef int answer_readdir(
-        ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info *fi, int
-        plus) noexcept nogil:
-    cdef ft_fill fill
-    cdef uint64_t change = 0
-    cdef uint64_t changes
-    cdef ft_entry *entry
-    cdef size_t i
-    cdef int result
-    pthread_mutex_lock(&table.lock)
-    entry = locked_find(table, ino)
-    if entry != NULL:
-        change = entry.change
-        if not entry.flags & BODY_DIRECTORY or not (<ft_directory *>entry.body).complete:
-            pthread_mutex_unlock(&table.lock)
-            return 0
-    changes = ft_load(&table.changes)
-    pthread_mutex_unlock(&table.lock)
-    # The smallest READDIRPLUS record has 152 bytes.
-    fill.size = size
-    fill.used = 0
-    fill.counted_used = 0
-    fill.counted = <uint64_t *>malloc((size // 128 + 1) * sizeof(uint64_t) + size)
-    if fill.counted == NULL:
-        fuse_reply_err(req, ENOMEM)
-        return 1
-    fill.buffer = <char *>(fill.counted + size // 128 + 1)
-    result = listing_fill(table, req, ino, offset, plus, &fill)
-    if result == 0:
-        free(fill.counted)
-        return 0
-    pthread_mutex_lock(&table.lock)
-    table.answered += 1
-    pthread_mutex_unlock(&table.lock)
-    if result < 0:
-        fuse_reply_err(req, -result)
-    elif fuse_reply_buf(req, fill.buffer, fill.used) < 0:
-        for i in range(fill.counted_used):
-            undo_lookup(table, fill.counted[i], 1)
-    elif ft_load(&table.changes) != changes:
-        look_again(table, ino, change)
-        look_again_at_entries(table, ino, &fill)
-    free(fill.counted)
-    return 1
-
-
-cdef void look_again_at_entries(ft_table *table, fuse_ino_t directory, const ft_fill *fill) noexcept nogil:
-    """READDIRPLUS told attributes and names, and something changed: children that are not current now are
-    taken back.
-    """
-    cdef ft_entry *entry
-    cdef size_t i
-    for i in range(fill.counted_used):
-        pthread_mutex_lock(&table.lock)
-        entry = locked_find(table, fill.counted[i])
-        if entry != NULL and not entry.flags & HAS_ATTRIBUTES:
-            locked_queue_inode(table, entry, False)
-        pthread_mutex_unlock(&table.lock)
-
-
-cdef int answer_releasedir(
-        ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil:
-    if fi.fh != 0:
-        return answer_release(table, req, ino, fi)
-    pthread_mutex_lock(&table.lock)
-    table.answered += 1
-    pthread_mutex_unlock(&table.lock)
-    fuse_reply_err(req, 0)
-    return 1

@@ -1,15 +1,8 @@
 # cython: language_level=3
 """Callbacks of the requests on open files and open directories."""
 
-from fusetree._lowlevel.answers cimport (
-    answer_flush,
-    answer_open,
-    answer_opendir,
-    answer_read,
-    answer_readdir,
-    answer_release,
-    answer_releasedir,
-)
+from fusetree._lowlevel.answers_directories cimport answer_opendir, answer_readdir, answer_releasedir
+from fusetree._lowlevel.answers_files cimport answer_flush, answer_open, answer_read, answer_release
 from fusetree._lowlevel.capture cimport (
     OP_COPY_FILE_RANGE,
     OP_FALLOCATE,

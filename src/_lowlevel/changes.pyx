@@ -8,6 +8,7 @@ Rule 2: nothing here blocks, or calls Python with the lock held; references are 
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
+from fusetree._lowlevel.bodies cimport content_drop, locked_set_body
 from fusetree._lowlevel.libfuse.pthread cimport ft_bump, ft_ref, pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.names cimport NameView, locked_remove_name, locked_set_name, view_name
 from fusetree._lowlevel.notices cimport Ticket, locked_entry_changed, locked_queue_inode
@@ -16,13 +17,11 @@ from fusetree._lowlevel.table cimport (
     BODY_CONTENT,
     BODY_DIRECTORY,
     BODY_LINK,
-    content_drop,
     ft_content,
     ft_directory,
     ft_entry,
     ft_notice,
     locked_find_node,
-    locked_set_body,
 )
 
 

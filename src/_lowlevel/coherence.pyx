@@ -15,6 +15,7 @@ So no answer that is older than a change outlives the notice of that change.
 from libc.errno cimport EIO
 from libc.string cimport strlen
 
+from fusetree._lowlevel.bodies cimport locked_directory
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_entry_param,
     fuse_reply_attr,
@@ -34,7 +35,6 @@ from fusetree._lowlevel.table cimport (
     ft_directory,
     ft_slot,
     locked_arm,
-    locked_directory,
     locked_find,
     locked_lower,
     locked_raise,

@@ -7,19 +7,17 @@ from cpython.ref cimport Py_INCREF
 from libc.errno cimport ESTALE
 from libc.stdlib cimport free
 
+from fusetree._lowlevel.bodies cimport content_drop, content_new, locked_set_body
 from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.notices cimport locked_queue_inode
 from fusetree._lowlevel.table cimport (
     ARMED_CONTENT,
     BODY_DIRECTORY,
     CONTENT_DIRECT_IO,
-    content_drop,
-    content_new,
     ft_content,
     ft_entry,
     locked_arm,
     locked_find,
-    locked_set_body,
 )
 
 import os

@@ -12,14 +12,13 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EBADF
 from libc.stdlib cimport free, realloc
 
+from fusetree._lowlevel.bodies cimport content_drop, content_new
 from fusetree._lowlevel.contents cimport stale
 from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.table cimport (
     ARMED_CONTENT,
     HANDLE_DIRECT_IO,
     HANDLE_USED,
-    content_drop,
-    content_new,
     locked_arm,
     locked_find,
     locked_pin,

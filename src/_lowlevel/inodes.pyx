@@ -6,7 +6,7 @@ apart from `wait`, `run_notifier` and `run_reaper`, which let go of the GIL.
 
 Where the work is done, from the bottom up:
 
-    table        entries, indexes, lookup counts, pins, the graveyard
+    table        entries, indexes, lookup counts, pins               bodies     what entries hold
     invariants   what always holds, and the check that it does
     listing      names of a directory in C, readdir replies          names      ... from Python
     handles      open files                                          contents   published bytes, from Python
@@ -20,6 +20,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint32_t, uint8_t, uintptr_t
 
+from fusetree._lowlevel.bodies cimport directory_release, table_reap
 from fusetree._lowlevel.changes cimport directory_moved, name_removed, name_set, node_changed
 from fusetree._lowlevel.contents cimport publish_bytes, stale
 from fusetree._lowlevel.dirents cimport ReaddirToken
@@ -44,7 +45,6 @@ from fusetree._lowlevel.table cimport (
     CONTENT_KEEP_CACHE,
     CONTENT_SNAPSHOT,
     HAS_XATTRS,
-    directory_release,
     ft_directory,
     locked_create,
     locked_find,
@@ -54,7 +54,6 @@ from fusetree._lowlevel.table cimport (
     locked_unpin,
     table_free,
     table_new,
-    table_reap,
 )
 
 import math

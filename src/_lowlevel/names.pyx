@@ -9,6 +9,7 @@ from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr
 
+from fusetree._lowlevel.bodies cimport directory_release, locked_directory
 from fusetree._lowlevel.contents cimport stale
 from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.listing cimport (
@@ -23,15 +24,7 @@ from fusetree._lowlevel.listing cimport (
     slot_remove,
 )
 from fusetree._lowlevel.notices cimport locked_name_is_back, locked_pending_name, locked_queue_name
-from fusetree._lowlevel.table cimport (
-    FIRST_COOKIE,
-    SLOT_ARMED,
-    directory_release,
-    ft_slot,
-    locked_directory,
-    locked_find,
-    locked_find_node,
-)
+from fusetree._lowlevel.table cimport FIRST_COOKIE, SLOT_ARMED, ft_slot, locked_find, locked_find_node
 
 cdef enum:
     LONGEST_NAME = 65535        # ft_slot.length has 16 bits; the kernel asks for 1024 at most

@@ -23,6 +23,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
+from fusetree._lowlevel.bodies cimport locked_directory
 from fusetree._lowlevel.libfuse.pthread cimport (
     ft_bump,
     ft_load_state,
@@ -45,7 +46,6 @@ from fusetree._lowlevel.table cimport (
     NOTICE_RETRYING,
     PENDING_BUCKETS,
     ft_directory,
-    locked_directory,
     locked_disarm,
     locked_enqueue,
     locked_find,

@@ -5,6 +5,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.stdint cimport int64_t, uint32_t
 
+from fusetree._lowlevel.bodies cimport content_drop, table_reap
 from fusetree._lowlevel.handles cimport locked_handle_release
 from fusetree._lowlevel.libfuse.posix cimport timespec
 from fusetree._lowlevel.libfuse.pthread cimport (
@@ -15,7 +16,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
 )
 from fusetree._lowlevel.notifier cimport locked_drop_all
 from fusetree._lowlevel.packing cimport monotonic_ns, timespec_of
-from fusetree._lowlevel.table cimport HANDLE_USED, content_drop, ft_content, table_close, table_reap
+from fusetree._lowlevel.table cimport HANDLE_USED, ft_content, table_close
 
 cdef int64_t REAPER_BATCH_NS = 10_000_000
 

@@ -219,17 +219,6 @@ cdef void locked_unpin(ft_table *table, ft_entry *entry) noexcept nogil
 cdef void locked_arm(ft_table *table, ft_entry *entry, uint32_t bits) noexcept nogil
 cdef void locked_disarm(ft_table *table, ft_entry *entry, uint32_t bits) noexcept nogil
 
-# Takes over a reference
-cdef ft_content *content_new(PyObject *owner, const char *data, size_t size) noexcept nogil
-# Returns the old one: the caller drops it, with no lock held
-cdef ft_content *locked_set_body(
-    ft_table *table, ft_entry *entry, ft_content *content, uint32_t flags) noexcept nogil
-# NULL is fine; locks for the last reference only
-cdef void content_drop(ft_table *table, ft_content *content) noexcept nogil
-# Made when missing; NULL: not a directory, or no memory
-cdef ft_directory *locked_directory(ft_entry *entry) noexcept nogil
 cdef void locked_splice_deferred(ft_table *table, ft_directory *directory) noexcept nogil
 cdef void locked_enqueue(ft_table *table, ft_notice *notice) noexcept nogil
-# With the GIL: releases what is in the graveyard
-cdef uint64_t table_reap(ft_table *table) noexcept
-cdef void directory_release(ft_directory *directory) noexcept    # with the GIL
+cdef void locked_bury(ft_table *table) noexcept nogil      # one more waits for the reaper

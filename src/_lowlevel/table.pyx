@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
-"""The inode table in C: entries, their indexes, lookup counts, pins, contents, and the graveyard.
+"""The inode table in C: entries, their indexes, lookup counts and pins.
 
 Rule 1: lookup counts and pins change in this file only.
-Rule 2: nothing here calls Python, apart from `table_reap`, which drops references, with no lock held.
+Rule 2: nothing here calls Python; what entries hold, and how it is let go of, is in `bodies.pyx`.
 Rule 3: node ids come from a counter and are never given out twice while the table lives.
 
 The invariants of the table are listed, and verified, in `invariants.pyx`.
@@ -11,17 +11,12 @@ Life of an entry:
 
     (none) --begin()--> PINNED --reply--> KNOWN (lookups > 0) --forget--> (graveyard) --reaper--> freed
                            \\--dropped unanswered--------------------------^
-
-Life of a content: published -> (withdrawn, still read) -> last reference dropped -> graveyard -> its owner
-released.
 """
 
-from cpython.ref cimport Py_DECREF
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 
 from fusetree._lowlevel.libfuse.posix cimport CLOCK_MONOTONIC
 from fusetree._lowlevel.libfuse.pthread cimport (
-    ft_unref,
     pthread_cond_destroy,
     pthread_cond_init,
     pthread_cond_signal,
@@ -38,12 +33,8 @@ from fusetree._lowlevel.libfuse.pthread cimport (
 cdef enum:
     FIRST_INDEX_BITS = 6
     ROOT_ID = 1
-    S_IFMT = 0o170000
-    S_IFDIR = 0o040000
 
-cdef int64_t NANOS = 1_000_000_000
 cdef uint32_t ARMED = ARMED_ATTRIBUTES | ARMED_CONTENT
-cdef uint32_t BODY = BODY_CONTENT | BODY_LINK | BODY_DIRECTORY
 
 
 # ------------------------------------------------------------------------------------------------ the table
@@ -239,7 +230,7 @@ cdef void settle(ft_table *table, ft_entry *entry) noexcept nogil:
     entry.notice = NULL         # the notice finds no entry, and is done
     entry.next = table.dead_entries
     table.dead_entries = entry
-    bury(table)
+    locked_bury(table)
     # A quarter of the load at which the index doubled last: an index that breathes does not flap.
     if table.index_shift < 64 - FIRST_INDEX_BITS and table.entries * 16 < table.index_mask:
         index_resize(table, table.index_shift + 1)
@@ -281,56 +272,15 @@ cdef void locked_disarm(ft_table *table, ft_entry *entry, uint32_t bits) noexcep
     entry.flags &= ~bits
 
 
-# ------------------------------------------------------------------------------------------------ bodies
-
-cdef ft_content *content_new(PyObject *owner, const char *data, size_t size) noexcept nogil:
-    cdef ft_content *content = <ft_content *>malloc(sizeof(ft_content))
-    if content != NULL:
-        content.refs = 1
-        content.owner = owner
-        content.data = data
-        content.size = size
-        content.next = NULL
-    return content
+cdef void locked_bury(ft_table *table) noexcept nogil:
+    table.dead += 1
+    if table.reaper_sleeps:
+        table.reaper_sleeps = 0
+        table.reaper_wakeups += 1
+        pthread_cond_signal(&table.reaper)
 
 
-cdef ft_content *locked_set_body(
-        ft_table *table, ft_entry *entry, ft_content *content, uint32_t flags) noexcept nogil:
-    cdef ft_content *old = NULL
-    if entry.flags & (BODY_CONTENT | BODY_LINK):
-        old = <ft_content *>entry.body
-    entry.flags = (entry.flags & ~(
-        BODY_CONTENT | BODY_LINK | CONTENT_DIRECT_IO | CONTENT_SNAPSHOT | CONTENT_KEEP_CACHE)) | flags
-    entry.body = content
-    if content != NULL:
-        table.contents += 1
-    return old
-
-
-cdef void content_drop(ft_table *table, ft_content *content) noexcept nogil:
-    if content == NULL or ft_unref(&content.refs) > 0:
-        return
-    pthread_mutex_lock(&table.lock)
-    content.next = table.dead_contents
-    table.dead_contents = content
-    bury(table)
-    pthread_mutex_unlock(&table.lock)
-
-
-cdef ft_directory *locked_directory(ft_entry *entry) noexcept nogil:
-    cdef ft_directory *directory
-    if entry.flags & BODY_DIRECTORY:
-        return <ft_directory *>entry.body
-    if entry.flags & BODY or (entry.flags & KNOWN_KIND and (entry.attributes.mode & S_IFMT) != S_IFDIR):
-        return NULL
-    directory = <ft_directory *>calloc(1, sizeof(ft_directory))
-    if directory != NULL:
-        directory.change = 1
-        directory.next_cookie = FIRST_COOKIE
-        entry.body = directory
-        entry.flags |= BODY_DIRECTORY
-    return directory
-
+# ------------------------------------------------------------------------------------------------ notices
 
 cdef void locked_enqueue(ft_table *table, ft_notice *notice) noexcept nogil:
     notice.state = NOTICE_QUEUED
@@ -353,63 +303,3 @@ cdef void locked_splice_deferred(ft_table *table, ft_directory *directory) noexc
         following = notice.next
         locked_enqueue(table, notice)
         notice = following
-
-
-# ---------------------------------------------------------------------------------------------- the graveyard
-
-cdef void bury(ft_table *table) noexcept nogil:
-    table.dead += 1
-    if table.reaper_sleeps:
-        table.reaper_sleeps = 0
-        table.reaper_wakeups += 1
-        pthread_cond_signal(&table.reaper)
-
-
-cdef void directory_release(ft_directory *directory) noexcept:
-    cdef uint32_t i
-    if directory == NULL:
-        return
-    for i in range(directory.used):
-        if directory.slots[i].name != NULL:
-            Py_DECREF(<object>directory.slots[i].owner)
-            Py_DECREF(<object>directory.slots[i].child)
-    free(directory.slots)
-    free(directory.index)
-    free(directory)
-
-
-cdef uint64_t table_reap(ft_table *table) noexcept:
-    cdef ft_entry *entries
-    cdef ft_entry *entry
-    cdef ft_content *contents
-    cdef ft_content *content
-    cdef uint64_t freed_entries = 0
-    cdef uint64_t freed_contents = 0
-    pthread_mutex_lock(&table.lock)
-    entries = table.dead_entries
-    contents = table.dead_contents
-    table.dead_entries = NULL
-    table.dead_contents = NULL
-    pthread_mutex_unlock(&table.lock)
-    while contents != NULL:
-        content = contents
-        contents = content.next
-        Py_DECREF(<object>content.owner)
-        free(content)
-        freed_contents += 1
-    while entries != NULL:
-        entry = entries
-        entries = entry.next
-        if entry.flags & BODY_DIRECTORY:
-            directory_release(<ft_directory *>entry.body)
-        elif entry.flags & (BODY_CONTENT | BODY_LINK):
-            content_drop(table, <ft_content *>entry.body)       # a reader may still use it
-        Py_DECREF(<object>entry.node)
-        free(entry)
-        freed_entries += 1
-    pthread_mutex_lock(&table.lock)
-    table.dead -= freed_entries + freed_contents
-    table.contents -= freed_contents
-    table.reaped += freed_entries
-    pthread_mutex_unlock(&table.lock)
-    return freed_entries + freed_contents
