@@ -21,4 +21,5 @@ cdef int answer_access(ft_table *table, fuse_req_t req, fuse_ino_t ino, int mask
 cdef int answer_getxattr(
     ft_table *table, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size) noexcept nogil
 cdef int answer_listxattr(ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size) noexcept nogil
+cdef int answer_statfs(ft_table *table, fuse_req_t req) noexcept nogil
 cdef void table_forget(ft_table *table, fuse_ino_t ino, uint64_t count) noexcept nogil

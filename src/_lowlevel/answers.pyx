@@ -22,10 +22,11 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_reply_entry,
     fuse_reply_err,
     fuse_reply_readlink,
+    fuse_reply_statfs,
     fuse_reply_xattr,
     fuse_req_ctx,
 )
-from fusetree._lowlevel.libfuse.posix cimport c_stat
+from fusetree._lowlevel.libfuse.posix cimport c_stat, c_statvfs
 from fusetree._lowlevel.libfuse.pthread cimport ft_load, ft_ref, pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.listing cimport filter_bit, name_hash, slot_find
 from fusetree._lowlevel.packing cimport attributes_unpack
@@ -34,7 +35,6 @@ from fusetree._lowlevel.table cimport (
     ARMED_CONTENT,
     BODY_DIRECTORY,
     BODY_LINK,
-    HAS_ATTRIBUTES,
     HAS_XATTRS,
     SLOT_ARMED,
     ft_content,
@@ -45,6 +45,7 @@ from fusetree._lowlevel.table cimport (
     locked_find,
     locked_find_node,
     locked_raise,
+    locked_time_left,
 )
 
 cdef enum:
@@ -65,6 +66,7 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
     cdef fuse_entry_param param
     cdef uint64_t changes
     cdef uint64_t change = 0
+    cdef double left
     cdef int result
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, parent)
@@ -81,15 +83,16 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
     slot = slot_find(directory, name, length, hash)
     if slot != NULL:
         child = locked_find_node(table, slot.child)
-        if child == NULL or not child.flags & HAS_ATTRIBUTES:
+        left = locked_time_left(table, child) if child != NULL else -1
+        if left < 0:
             pthread_mutex_unlock(&table.lock)
             return 0
         param.ino = child.node_id
         param.generation = 0
-        param.attr_timeout = table.attr_timeout
+        param.attr_timeout = left
         attributes_unpack(&child.attributes, &param.attr)
         change = child.change
-        if table.attr_timeout > 0:
+        if left > 0:
             locked_arm(table, child, ARMED_ATTRIBUTES)
         if table.entry_timeout > 0:
             slot.flags |= SLOT_ARMED
@@ -119,6 +122,7 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
 cdef int answer_getattr(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexcept nogil:
     cdef ft_entry *entry
     cdef c_stat stat
+    cdef double left
     cdef uint64_t change
     cdef uint64_t changes
     pthread_mutex_lock(&table.lock)
@@ -128,18 +132,19 @@ cdef int answer_getattr(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexcep
         pthread_mutex_unlock(&table.lock)
         fuse_reply_err(req, ESTALE)
         return 1
-    if not entry.flags & HAS_ATTRIBUTES:
+    left = locked_time_left(table, entry)
+    if left < 0:
         pthread_mutex_unlock(&table.lock)
         return 0
     attributes_unpack(&entry.attributes, &stat)
     change = entry.change
-    if table.attr_timeout > 0:
+    if left > 0:
         locked_arm(table, entry, ARMED_ATTRIBUTES)
     table.answered += 1
     changes = ft_load(&table.changes)
     pthread_mutex_unlock(&table.lock)
-    fuse_reply_attr(req, &stat, table.attr_timeout)
-    if ft_load(&table.changes) != changes and table.attr_timeout > 0:
+    fuse_reply_attr(req, &stat, left)
+    if ft_load(&table.changes) != changes and left > 0:
         look_again(table, ino, change)
     return 1
 
@@ -151,7 +156,7 @@ cdef int answer_access(ft_table *table, fuse_req_t req, fuse_ino_t ino, int mask
     cdef uint32_t granted
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, ino)
-    if entry == NULL or mask & W_OK or not entry.flags & HAS_ATTRIBUTES:
+    if entry == NULL or mask & W_OK or locked_time_left(table, entry) < 0:
         pthread_mutex_unlock(&table.lock)
         return 0
     mode = entry.attributes.mode
@@ -223,6 +228,19 @@ cdef int answer_listxattr(ft_table *table, fuse_req_t req, fuse_ino_t ino, size_
         fuse_reply_xattr(req, 0)
     else:
         fuse_reply_buf(req, NULL, 0)
+    return 1
+
+
+cdef int answer_statfs(ft_table *table, fuse_req_t req) noexcept nogil:
+    cdef c_statvfs statfs
+    pthread_mutex_lock(&table.lock)
+    if not table.has_statfs:
+        pthread_mutex_unlock(&table.lock)
+        return 0
+    statfs = table.statfs
+    table.answered += 1
+    pthread_mutex_unlock(&table.lock)
+    fuse_reply_statfs(req, &statfs)         # which the kernel does not keep
     return 1
 
 

@@ -5,13 +5,27 @@ The rules are those of `answers.pyx`.
 """
 
 from cpython.object cimport PyObject
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
 
 from fusetree._lowlevel.bodies cimport content_drop
 from fusetree._lowlevel.coherence cimport look_again
 from fusetree._lowlevel.handles cimport locked_handle, locked_handle_open, locked_handle_release
-from fusetree._lowlevel.libfuse.common cimport ft_noflush
-from fusetree._lowlevel.libfuse.lowlevel cimport fuse_reply_buf, fuse_reply_err, fuse_reply_open
+from fusetree._lowlevel.libfuse.common cimport (
+    FUSE_BUF_FD_RETRY,
+    FUSE_BUF_FD_SEEK,
+    FUSE_BUF_IS_FD,
+    ft_noflush,
+    fuse_buf_copy_flags,
+    fuse_buf_flags,
+    fuse_bufvec,
+)
+from fusetree._lowlevel.libfuse.lowlevel cimport (
+    fuse_reply_buf,
+    fuse_reply_data,
+    fuse_reply_err,
+    fuse_reply_open,
+)
 from fusetree._lowlevel.libfuse.pthread cimport ft_load, ft_ref, pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.table cimport (
     ARMED_CONTENT,
@@ -76,6 +90,21 @@ cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_
     return 1
 
 
+cdef void reply_from_file(
+        fuse_req_t req, const ft_content *content, size_t start, size_t size) noexcept nogil:
+    """libfuse splices if that pays and INIT allowed it; else it reads into a buffer of its own.  A file that
+    has become shorter gives what there is, and an error of reading is the answer.
+    """
+    cdef fuse_bufvec source
+    memset(&source, 0, sizeof(source))
+    source.count = 1
+    source.buf[0].size = size
+    source.buf[0].flags = <fuse_buf_flags>(FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK | FUSE_BUF_FD_RETRY)
+    source.buf[0].fd = content.fd
+    source.buf[0].pos = content.offset + <int64_t>start
+    fuse_reply_data(req, &source, <fuse_buf_copy_flags>0)
+
+
 cdef int answer_read(
         ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
         fuse_file_info *fi) noexcept nogil:
@@ -111,7 +140,10 @@ cdef int answer_read(
     else:
         if size > content.size - start:
             size = content.size - start
-        fuse_reply_buf(req, content.data + start, size)
+        if content.fd < 0:
+            fuse_reply_buf(req, content.data + start, size)
+        else:
+            reply_from_file(req, content, start, size)
     content_drop(table, content)
     if cached and ft_load(&table.changes) != changes:
         look_again(table, ino, change)

@@ -2,12 +2,13 @@
 """What an entry of the inode table holds (a content, a link target or a directory), and letting go of it.
 
 Rule 1: a content is immutable, and lives while somebody has a reference: the entry, a handle, a reader.
-Rule 2: nothing here calls Python, apart from `table_reap` and `directory_release`, which drop references,
-    with no lock held.
+Rule 2: nothing here calls Python, apart from `table_reap`, `content_free` and `directory_release`, which drop
+    references and close files, with no lock held.
 
 Life of a content:
 
-    published --> (withdrawn, still read) --> last reference dropped --> graveyard --> its owner released
+    published --> (withdrawn, still read) --> last reference dropped --> graveyard --> its owner released,
+                                                                                       its file closed
 """
 
 from cpython.ref cimport Py_DECREF
@@ -27,6 +28,9 @@ from fusetree._lowlevel.table cimport (
     locked_bury,
 )
 
+cdef extern from "<unistd.h>" nogil:
+    int close(int fd)
+
 cdef enum:
     S_IFMT = 0o170000
     S_IFDIR = 0o040000
@@ -38,11 +42,30 @@ cdef ft_content *content_new(PyObject *owner, const char *data, size_t size) noe
     cdef ft_content *content = <ft_content *>malloc(sizeof(ft_content))
     if content != NULL:
         content.refs = 1
+        content.fd = -1
         content.owner = owner
         content.data = data
+        content.offset = 0
         content.size = size
         content.next = NULL
     return content
+
+
+cdef ft_content *content_new_file(int fd, int64_t offset, size_t size) noexcept nogil:
+    cdef ft_content *content = content_new(NULL, NULL, size)
+    if content != NULL:
+        content.fd = fd
+        content.offset = offset
+    return content
+
+
+cdef void content_free(ft_content *content) noexcept:
+    if content.owner != NULL:
+        Py_DECREF(<object>content.owner)
+    if content.fd >= 0:
+        with nogil:
+            close(content.fd)       # of a file on a network it may take its time
+    free(content)
 
 
 cdef ft_content *locked_set_body(
@@ -114,8 +137,7 @@ cdef uint64_t table_reap(ft_table *table) noexcept:
     while contents != NULL:
         content = contents
         contents = content.next
-        Py_DECREF(<object>content.owner)
-        free(content)
+        content_free(content)
         freed_contents += 1
     while entries != NULL:
         entry = entries

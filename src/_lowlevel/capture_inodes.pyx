@@ -10,6 +10,7 @@ from fusetree._lowlevel.answers cimport (
     answer_getxattr,
     answer_listxattr,
     answer_readlink,
+    answer_statfs,
     table_forget,
 )
 from fusetree._lowlevel.capture cimport (
@@ -110,6 +111,9 @@ cdef void on_readlink(fuse_req_t req, fuse_ino_t ino) noexcept nogil:
 
 
 cdef void on_statfs(fuse_req_t req, fuse_ino_t ino) noexcept nogil:
+    cdef SessionState *state = state_of(req)
+    if state.table != NULL and answer_statfs(state.table, req):
+        return
     capture(req, OP_STATFS, ino)
 
 

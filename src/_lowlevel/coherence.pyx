@@ -13,6 +13,7 @@ So no answer that is older than a change outlives the notice of that change.
 """
 
 from libc.errno cimport EIO
+from libc.stdint cimport int64_t
 from libc.string cimport strlen
 
 from fusetree._lowlevel.bodies cimport locked_directory
@@ -26,7 +27,7 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
 from fusetree._lowlevel.libfuse.pthread cimport ft_load, pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.listing cimport filter_bit, name_hash, slot_find
 from fusetree._lowlevel.notices cimport locked_queue_inode, locked_queue_name
-from fusetree._lowlevel.packing cimport attributes_pack
+from fusetree._lowlevel.packing cimport attributes_pack, monotonic_ns
 from fusetree._lowlevel.table cimport (
     ARMED_ATTRIBUTES,
     HAS_ATTRIBUTES,
@@ -39,6 +40,8 @@ from fusetree._lowlevel.table cimport (
     locked_lower,
     locked_raise,
 )
+
+cdef double LONGEST_TTL = 1e9           # 30 years are for ever, and fit into nanoseconds
 
 
 cdef void undo_lookup(ft_table *table, uint64_t node_id, uint64_t count) noexcept nogil:
@@ -108,11 +111,11 @@ cdef void look_again_at_name(
 # ---------------------------------------------------------------------------------------- replies of handlers
 
 cdef bint locked_current(
-        ft_table *table, ft_entry *entry, uint64_t change, bint publish,
+        ft_table *table, ft_entry *entry, uint64_t change, bint publish, double ttl,
         fuse_entry_param *param) noexcept nogil:
     """The first half of the reply rule: publish and arm what is current, give everything else no time."""
     if publish:
-        param.attr_timeout = table.attr_timeout
+        param.attr_timeout = ttl if ttl < table.attr_timeout else table.attr_timeout
         param.entry_timeout = table.entry_timeout
     if entry.change != change:
         param.attr_timeout = 0
@@ -121,14 +124,15 @@ cdef bint locked_current(
     entry.flags |= KNOWN_KIND
     if publish:
         entry.flags |= HAS_ATTRIBUTES
+        entry.expires_ns = 0 if ttl > LONGEST_TTL else monotonic_ns() + <int64_t>(ttl * 1e9)
     if param.attr_timeout > 0:
         locked_arm(table, entry, ARMED_ATTRIBUTES)
     return True
 
 
 cdef int send_entry(
-        ft_table *table, fuse_req_t req, ft_entry *entry, uint64_t change, bint publish, fuse_entry_param
-        *param,
+        ft_table *table, fuse_req_t req, ft_entry *entry, uint64_t change, bint publish, double ttl,
+        fuse_entry_param *param,
         fuse_ino_t parent, const char *name, uint64_t stamp, const fuse_file_info *fi) noexcept nogil:
     cdef size_t length = strlen(name)
     cdef uint32_t hash = name_hash(name, length)
@@ -136,7 +140,7 @@ cdef int send_entry(
     cdef uint64_t changes
     cdef int result
     pthread_mutex_lock(&table.lock)
-    locked_current(table, entry, change, publish, param)
+    locked_current(table, entry, change, publish, ttl, param)
     if param.entry_timeout > 0:
         directory = locked_find(table, parent)
         if directory == NULL or not locked_name_leads(directory, name, length, hash, entry.node, stamp, True):
@@ -170,13 +174,14 @@ cdef int reply_create_coherent(
     cdef ft_entry *entry = attributes.c_pinned
     cdef uint64_t change = attributes.change
     cdef bint publish = attributes.publish
+    cdef double ttl = attributes.ttl
     cdef int result
     with nogil:
         if entry == NULL or attributes.table.c_table != table:
             fuse_reply_err(req, EIO)        # of another session's table
             result = -EIO
         else:
-            result = send_entry(table, req, entry, change, publish, &param, parent, name, stamp, fi)
+            result = send_entry(table, req, entry, change, publish, ttl, &param, parent, name, stamp, fi)
     return result
 
 
@@ -185,6 +190,7 @@ cdef int reply_attr_coherent(ft_table *table, fuse_req_t req, NodeAttributes att
     cdef ft_entry *entry = attributes.c_pinned
     cdef uint64_t change = attributes.change
     cdef bint publish = attributes.publish
+    cdef double ttl = attributes.ttl
     cdef uint64_t changes
     cdef int result
     if entry == NULL or attributes.table.c_table != table:
@@ -192,7 +198,7 @@ cdef int reply_attr_coherent(ft_table *table, fuse_req_t req, NodeAttributes att
         return -EIO
     with nogil:
         pthread_mutex_lock(&table.lock)
-        locked_current(table, entry, change, publish, &param)
+        locked_current(table, entry, change, publish, ttl, &param)
         changes = ft_load(&table.changes)
         pthread_mutex_unlock(&table.lock)
         result = fuse_reply_attr(req, &param.attr, param.attr_timeout)

@@ -38,6 +38,7 @@ from fusetree._lowlevel.libfuse.common cimport (
     FUSE_CAP_READDIRPLUS,
     FUSE_CAP_READDIRPLUS_AUTO,
     FUSE_CAP_SPLICE_READ,
+    FUSE_CAP_SPLICE_WRITE,
     fuse_buf,
     fuse_buf_copy_flags,
     fuse_bufvec,
@@ -201,7 +202,7 @@ cdef class Connection:
         if table is not None:
             self.c_state.table = table.c_table
         self.c_state.python_forget = "forget" in names
-        self.c_state.want = FUSE_CAP_PARALLEL_DIROPS
+        self.c_state.want = FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_SPLICE_WRITE
         self.c_state.unwant = FUSE_CAP_SPLICE_READ
         if not readdirplus:
             self.c_state.unwant |= FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO
@@ -280,6 +281,9 @@ cdef class Connection:
         own = os.dup(fd)
         check(fuse_session_custom_io(self.c_session, &io, own), "fuse_session_custom_io")
         self.is_socket = True
+        # It would go by the frames' lock, and between the parts of another one.
+        self.c_state.want &= ~<unsigned long long>FUSE_CAP_SPLICE_WRITE
+        self.c_state.unwant |= FUSE_CAP_SPLICE_WRITE
 
     def fileno(self) -> int:
         """The descriptor to wait on before :meth:`receive`."""

@@ -7,13 +7,12 @@ Each release raises the generation of its place, so the handle of a closed file 
 another one (after four thousand million reuses of one place it might be).  0 is never a handle.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EBADF
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport realloc
 
-from fusetree._lowlevel.bodies cimport content_drop, content_new
-from fusetree._lowlevel.contents cimport stale
+from fusetree._lowlevel.bodies cimport content_drop, content_free
+from fusetree._lowlevel.contents cimport content_of, stale
 from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.table cimport (
     ARMED_CONTENT,
@@ -98,22 +97,19 @@ cdef object bad_handle(uint64_t fh):
     return OSError(EBADF, f"{os.strerror(EBADF)}: {fh:#x}")
 
 
-cdef object open_handle(ft_table *table, uint64_t node_id, bytes content, object state, bint direct_io):
+cdef object open_handle(ft_table *table, uint64_t node_id, object content, object state, bint direct_io):
     cdef ft_content *pinned = NULL
     cdef PyObject *kept = NULL if state is None else <PyObject *>state
     cdef ft_entry *entry
     cdef uint64_t fh = 0
     if content is not None:
-        pinned = content_new(<PyObject *>content, PyBytes_AS_STRING(content), PyBytes_GET_SIZE(content))
-        if pinned == NULL:
-            raise MemoryError
+        pinned = content_of(content)
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, node_id)
     if entry != NULL:
         fh = locked_handle_open(table, entry, pinned, kept, HANDLE_DIRECT_IO if direct_io else 0)
         if fh != 0:
             if pinned != NULL:
-                Py_INCREF(content)
                 table.contents += 1
             if kept != NULL:
                 Py_INCREF(state)
@@ -121,7 +117,8 @@ cdef object open_handle(ft_table *table, uint64_t node_id, bytes content, object
                 locked_arm(table, entry, ARMED_CONTENT)
     pthread_mutex_unlock(&table.lock)
     if fh == 0:
-        free(pinned)
+        if pinned != NULL:
+            content_free(pinned)
         if entry == NULL:
             raise stale(node_id)
         raise MemoryError

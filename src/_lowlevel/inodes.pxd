@@ -19,3 +19,4 @@ cdef class NodeAttributes(EntryAttributes):
     cdef readonly uint64_t node_id
     cdef readonly uint64_t change
     cdef public bint publish
+    cdef public double ttl          # seconds

@@ -1,9 +1,9 @@
 from collections.abc import Iterable
 from typing import final
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import Buffer, Self, disjoint_base
 
-from fusetree._lowlevel.attributes import EntryAttributes
+from fusetree._lowlevel.attributes import EntryAttributes, StatvfsData
 from fusetree._lowlevel.dirents import ReaddirToken
 from fusetree._lowlevel.notices import Ticket
 from fusetree._lowlevel.statistics import TableStatistics
@@ -15,6 +15,7 @@ class NodeAttributes(EntryAttributes):
     @property
     def change(self) -> int: ...
     publish: bool
+    ttl: float
 
 @disjoint_base
 class InodeTable:
@@ -28,8 +29,20 @@ class InodeTable:
         self,
         node_id: int,
         change: int,
-        data: bytes,
+        data: Buffer,
         *,
+        direct_io: bool,
+        snapshot: bool,
+        keep_cache: bool = True,
+    ) -> bool: ...
+    def publish_file(
+        self,
+        node_id: int,
+        change: int,
+        fd: int,
+        *,
+        offset: int = 0,
+        size: int,
         direct_io: bool,
         snapshot: bool,
         keep_cache: bool = True,
@@ -39,10 +52,13 @@ class InodeTable:
         self, node_id: int, items: Iterable[tuple[str, object, int, int]], *, parent_ino: int = 0
     ) -> None: ...
     def is_published(self, node_id: int) -> bool: ...
+    def begin_statfs(self) -> int: ...
+    def publish_statfs(self, change: int, data: StatvfsData) -> bool: ...
+    def statfs_changed(self) -> None: ...
     def set_xattrs(self, node_id: int, present: bool) -> None: ...
     def fill(self, token: ReaddirToken, node_id: int, start_id: int) -> None: ...
     def open(
-        self, node_id: int, *, content: bytes | None = None, state: object = None, direct_io: bool = False
+        self, node_id: int, *, content: Buffer | None = None, state: object = None, direct_io: bool = False
     ) -> int: ...
     def state(self, fh: int) -> object: ...
     def opened(self, fh: int) -> int: ...

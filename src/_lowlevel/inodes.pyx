@@ -9,7 +9,8 @@ Where the work is done, from the bottom up:
     table        entries, indexes, lookup counts, pins               bodies     what entries hold
     invariants   what always holds, and the check that it does
     listing      names of a directory in C, readdir replies          names      ... from Python
-    handles      open files                                          contents   published bytes, from Python
+    handles      open files                                          contents   what is in them, from Python
+    statfs       what the file system tells of itself
     notices      what the kernel must be told                        notifier   the loop that tells it
     changes      withdraws and queues, as the program says           reaper     letting go
     coherence    the rule by which answers leave                     answers    answered without Python
@@ -18,11 +19,13 @@ Where the work is done, from the bottom up:
 cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint32_t, uint8_t, uintptr_t
 
+from fusetree._lowlevel.attributes cimport StatvfsData
 from fusetree._lowlevel.bodies cimport directory_release, table_reap
 from fusetree._lowlevel.changes cimport directory_moved, name_removed, name_set, node_changed
-from fusetree._lowlevel.contents cimport publish_bytes, stale
+from fusetree._lowlevel.contents cimport content_of, content_of_file, publish, stale
 from fusetree._lowlevel.dirents cimport ReaddirToken
 from fusetree._lowlevel.handles cimport node_of_handle, open_handle, release_handle, state_of_handle
 from fusetree._lowlevel.invariants cimport locked_check
@@ -36,6 +39,7 @@ from fusetree._lowlevel.names cimport directory_of, fill_token, store_directory
 from fusetree._lowlevel.notices cimport Ticket
 from fusetree._lowlevel.notifier cimport locked_drop_all, send_notices, take_due, wait_for
 from fusetree._lowlevel.reaper cimport await_dead, close_table
+from fusetree._lowlevel.statfs cimport begin_statfs, publish_statfs, statfs_changed
 from fusetree._lowlevel.statistics cimport TableStatistics, statistics_of
 from fusetree._lowlevel.table cimport (
     BODY_CONTENT,
@@ -66,8 +70,9 @@ cdef class NodeAttributes(EntryAttributes):
 
     ``st_ino`` is the number that stat(2) shows and says nothing of identity: that is ``node_id``.  While the
     object lives the node keeps its node id.  With ``publish`` (the default) the reply stores the attributes,
-    later requests are answered without Python until the node changes, and the table's timeouts go out;
-    without, nothing is stored and the object's own ``entry_timeout`` and ``attr_timeout`` (seconds) go out.
+    later requests are answered without Python until the node changes, or for ``ttl`` seconds (``math.inf``
+    unless set), and the table's timeouts go out, or what is left of ``ttl``; without, nothing is stored and
+    the object's own ``entry_timeout`` and ``attr_timeout`` (seconds) go out.
     If the node changed since ``begin`` the attributes go out with a timeout of 0 and are not stored.
     """
 
@@ -99,6 +104,14 @@ cdef class NodeAttributes(EntryAttributes):
             f"<NodeAttributes node_id={self.node_id} change={self.change} ino={self.st_ino} "
             f"mode=0o{self.st_mode:o}>"
         )
+
+
+cdef uint32_t content_flags(bint direct_io, bint snapshot, bint keep_cache) noexcept:
+    return (
+        BODY_CONTENT
+        | (CONTENT_DIRECT_IO if direct_io else 0)
+        | (CONTENT_SNAPSHOT if snapshot else 0)
+        | (CONTENT_KEEP_CACHE if keep_cache else 0))
 
 
 cdef class InodeTable:
@@ -206,6 +219,7 @@ cdef class InodeTable:
         result.node_id = entry.node_id
         result.change = change
         result.publish = True
+        result.ttl = INFINITY
         result.c_entry.ino = entry.node_id
         result.c_entry.attr.st_ino = entry.node_id
         result.c_entry.entry_timeout = table.entry_timeout
@@ -225,25 +239,40 @@ cdef class InodeTable:
     # -------------------------------------------------------------------------------- what is published
 
     def publish_content(
-            self, uint64_t node_id, uint64_t change, bytes data not None, *, bint direct_io, bint snapshot,
+            self, uint64_t node_id, uint64_t change, object data not None, *, bint direct_io, bint snapshot,
             bint keep_cache=True) -> bool:
         """Let opening for reading, reading and releasing a file be answered without Python, until its next
         change.
 
         :param change: the change counter that :meth:`begin` told before *data* was made.
+        :param data: ``bytes``, or any other contiguous buffer (a memoryview, an mmap, an array): it is not
+            copied, and its export ends some time after it was withdrawn and the last reader is gone.  Until
+            then its bytes must stay as they are.
         :param direct_io: open the file bypassing the page cache.
         :param snapshot: each open pins the data of that moment; otherwise a read gets what is published then.
         :param keep_cache: an open keeps what the page cache holds (ignored with *direct_io*).
         :returns: False when nothing was stored: the node changed meanwhile, or is not known any more.
         """
-        cdef uint32_t flags = BODY_CONTENT
-        if direct_io:
-            flags |= CONTENT_DIRECT_IO
-        if snapshot:
-            flags |= CONTENT_SNAPSHOT
-        if keep_cache:
-            flags |= CONTENT_KEEP_CACHE
-        return publish_bytes(self.c_table, node_id, change, data, flags)
+        return publish(
+            self.c_table, node_id, change, content_of(data), content_flags(direct_io, snapshot, keep_cache))
+
+    def publish_file(
+            self, uint64_t node_id, uint64_t change, int fd, *, int64_t offset=0, int64_t size,
+            bint direct_io, bint snapshot, bint keep_cache=True) -> bool:
+        """The same with a part of an open file for content, which Python never reads.
+
+        Libfuse splices it into the reply where that pays, else it is copied twice in C.  A read waits for
+        the file in the thread that serves the request.
+
+        :param fd: a descriptor of a regular file or block device that is open for reading; it is duplicated,
+            and the duplicate is closed some time after it was withdrawn and the last reader is gone.
+        :param offset: where the content begins, in bytes.
+        :param size: how many bytes it has.  If the file ends before, a read gets what there is.
+        :raises OSError: EBADF, EMFILE: the descriptor can not be duplicated (dup(2)).
+        """
+        return publish(
+            self.c_table, node_id, change, content_of_file(fd, offset, size),
+            content_flags(direct_io, snapshot, keep_cache))
 
     def publish_link(self, uint64_t node_id, uint64_t change, bytes target not None) -> bool:
         """Let readlink be answered without Python, until the node's next change; see
@@ -251,7 +280,7 @@ cdef class InodeTable:
         """
         if b"\0" in target:
             raise ValueError("a link target can not contain NUL")
-        return publish_bytes(self.c_table, node_id, change, target, BODY_LINK)
+        return publish(self.c_table, node_id, change, content_of(target), BODY_LINK)
 
     def publish_directory(self, uint64_t node_id, object items not None, *, uint64_t parent_ino=0) -> None:
         """Tell all names of a directory: listings, and lookups of missing names, are then answered without
@@ -290,6 +319,22 @@ cdef class InodeTable:
         pthread_mutex_unlock(&table.lock)
         return result
 
+    def begin_statfs(self) -> int:
+        """Start an answer to statfs: call it before the first value is read; for :meth:`publish_statfs`."""
+        return begin_statfs(self.c_table)
+
+    def publish_statfs(self, uint64_t change, StatvfsData data not None) -> bool:
+        """Let statfs be answered without Python, until :meth:`statfs_changed`.
+
+        :param change: what :meth:`begin_statfs` returned before the values were read.
+        :returns: False when nothing was stored, because they changed meanwhile.
+        """
+        return publish_statfs(self.c_table, change, data)
+
+    def statfs_changed(self) -> None:
+        """Record that what statfs tells has changed; the kernel keeps nothing of it, so nobody is told."""
+        statfs_changed(self.c_table)
+
     def set_xattrs(self, uint64_t node_id, bint present) -> None:
         """Say whether a node may have extended attributes (else "there are none" is answered without
         Python).
@@ -314,10 +359,11 @@ cdef class InodeTable:
 
     # -------------------------------------------------------------------------------- open files
 
-    def open(self, uint64_t node_id, *, bytes content=None, object state=None, bint direct_io=False) -> int:
+    def open(self, uint64_t node_id, *, object content=None, object state=None, bint direct_io=False) -> int:
         """A new file handle; the node keeps its node id until it is released.
 
-        :param content: reads of the handle are answered from it, without Python.
+        :param content: reads of the handle are answered from it, without Python; ``bytes`` or another buffer,
+            as for :meth:`publish_content`.
         :param state: any object, for :meth:`state`; without one the release is answered without Python.
         :param direct_io: the file is opened bypassing the page cache.
         """

@@ -29,13 +29,13 @@ from fusetree._lowlevel.table cimport (
     FT_FNV_BASIS,
     FT_FNV_PRIME,
     FT_GOLDEN,
-    HAS_ATTRIBUTES,
     SLOT_ARMED,
     ft_entry,
     locked_arm,
     locked_find,
     locked_find_node,
     locked_raise,
+    locked_time_left,
 )
 
 cdef enum:
@@ -237,10 +237,11 @@ cdef bint locked_add_slot(
     # A child whose attributes are not current goes out with node id 0: the kernel then takes the name alone,
     # and no count.
     cdef ft_entry *child = locked_find_node(table, slot.child) if plus else NULL
-    if child != NULL and child.flags & HAS_ATTRIBUTES:
+    cdef double left = locked_time_left(table, child) if child != NULL else -1
+    if left >= 0:
         attributes_unpack(&child.attributes, &param.attr)
         param.ino = child.node_id
-        param.attr_timeout = table.attr_timeout
+        param.attr_timeout = left
         param.entry_timeout = table.entry_timeout
     else:
         child = NULL
@@ -253,7 +254,7 @@ cdef bint locked_add_slot(
         locked_raise(table, child)
         fill.counted[fill.counted_used] = child.node_id
         fill.counted_used += 1
-        if table.attr_timeout > 0:
+        if left > 0:
             locked_arm(table, child, ARMED_ATTRIBUTES)
         if table.entry_timeout > 0:
             slot.flags |= SLOT_ARMED

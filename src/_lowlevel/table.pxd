@@ -14,6 +14,7 @@ Rules for every function that gets an ``ft_table *``:
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from fusetree._lowlevel.libfuse.posix cimport c_statvfs
 from fusetree._lowlevel.libfuse.pthread cimport pthread_cond_t, pthread_mutex_t
 
 cdef extern from * nogil:
@@ -75,12 +76,14 @@ cdef struct ft_attributes:      # struct stat without its gaps
     uint32_t rdev
     uint32_t blksize
 
-# Immutable bytes; lives while refs > 0, then waits in the graveyard for its owner's release
+# Immutable bytes, in memory or in a file; lives while refs > 0, then waits in the graveyard to be released
 cdef struct ft_content:
     uint32_t refs               # atomic
-    const char *data
+    int fd                      # owned; -1: in memory
+    const char *data            # NULL: in the file
+    int64_t offset              # in the file
     size_t size
-    PyObject *owner             # owned
+    PyObject *owner             # owned: whose memory it is; NULL: in the file
     ft_content *next            # graveyard
 
 cdef struct ft_slot:            # one name of a directory, 48 bytes
@@ -117,6 +120,7 @@ cdef struct ft_entry:
     PyObject *node              # owned
     uint64_t lookups            # how often the kernel was told of the node id, minus forgets
     uint64_t change             # counts changes of the node
+    int64_t expires_ns          # attributes are current until then (CLOCK_MONOTONIC); 0: until a change
     uint32_t pins               # root, open handles, live NodeAttributes
     uint32_t flags
     ft_attributes attributes
@@ -172,6 +176,10 @@ cdef struct ft_table:
     uint32_t handles_capacity
     uint32_t handles_free       # head of the free list + 1
     uint64_t handles_open
+    # the answer to statfs
+    c_statvfs statfs
+    uint64_t statfs_change      # counts its changes
+    int has_statfs
     # graveyard
     ft_entry *dead_entries
     ft_content *dead_contents
@@ -214,6 +222,8 @@ cdef ft_entry *locked_create(ft_table *table, PyObject *node) noexcept nogil
 cdef bint locked_known(const ft_entry *entry) noexcept nogil
 cdef void locked_raise(ft_table *table, ft_entry *entry) noexcept nogil         # lookup count + 1
 cdef void locked_lower(ft_table *table, ft_entry *entry, uint64_t count) noexcept nogil
+# For how many seconds the kernel may keep the published attributes; negative: none are published
+cdef double locked_time_left(const ft_table *table, const ft_entry *entry) noexcept nogil
 cdef void locked_pin(ft_table *table, ft_entry *entry) noexcept nogil
 cdef void locked_unpin(ft_table *table, ft_entry *entry) noexcept nogil
 cdef void locked_arm(ft_table *table, ft_entry *entry, uint32_t bits) noexcept nogil

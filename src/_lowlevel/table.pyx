@@ -29,6 +29,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_lock,
     pthread_mutex_unlock,
 )
+from fusetree._lowlevel.packing cimport monotonic_ns
 
 cdef enum:
     FIRST_INDEX_BITS = 6
@@ -270,6 +271,18 @@ cdef void locked_disarm(ft_table *table, ft_entry *entry, uint32_t bits) noexcep
     if entry.flags & ARMED and not entry.flags & ARMED & ~bits:
         table.armed -= 1
     entry.flags &= ~bits
+
+
+cdef double locked_time_left(const ft_table *table, const ft_entry *entry) noexcept nogil:
+    cdef double left
+    if not entry.flags & HAS_ATTRIBUTES:
+        return -1
+    if entry.expires_ns == 0:
+        return table.attr_timeout
+    left = (entry.expires_ns - monotonic_ns()) / 1e9
+    if left <= 0:
+        return -1
+    return left if left < table.attr_timeout else table.attr_timeout
 
 
 cdef void locked_bury(ft_table *table) noexcept nogil:

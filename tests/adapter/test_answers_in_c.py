@@ -32,8 +32,12 @@ from fusetree.lowlevel import (
 from fusetree.nodes import Node
 from fusetree.nodes.base import FileNode, Policy
 from fusetree.testing import Client, Dirent, Entry, Opened, OpenedFlag
+from fusetree.testing.values import AttrReply
 
 T = TypeVar("T")
+
+#: A `ttl`, in seconds.
+LONG = 1e6
 
 
 class InPython(Operations):
@@ -143,10 +147,17 @@ def comparable(answer: object) -> object:
         if answer.node_id == 0:
             assert answer.entry_timeout > 0, "an absence that may not be remembered is ENOENT"
             return errno.ENOENT
-        return attrs.evolve(answer, node_id=0)
+        return attrs.evolve(answer, node_id=0, attr_timeout=_whole(answer.attr_timeout))
+    if isinstance(answer, AttrReply):
+        return attrs.evolve(answer, timeout=_whole(answer.timeout))
     if isinstance(answer, Opened):
         return answer.flags & ~OpenedFlag.KEEP_CACHE
     return answer
+
+
+def _whole(timeout: float) -> float:
+    """What is left of a `ttl` in C is the whole of it in Python."""
+    return LONG if LONG - 1000 < timeout <= LONG else timeout
 
 
 def lines_of(client: Client, node_id: int, size: int, plus: bool) -> Iterator[Dirent]:
@@ -165,6 +176,7 @@ class Twice:
 
     def __init__(self, root: Dir, *, kernel_cache: bool = True) -> None:
         self.root = root
+        self.kernel_cache = kernel_cache
         self.in_c = Client(root, kernel_cache=kernel_cache, coherence_wait=10.0, default_permissions=False)
         try:
             operations = InPython(root, kernel_cache=kernel_cache)
@@ -208,14 +220,14 @@ class Twice:
             entries = self.same(
                 lambda client, number, encoded=encoded: client.raw.lookup(number, encoded),  # type: ignore[misc]
                 ids,
-                in_c=_published(here),
+                in_c=self._published(here),
             )
             self.same(lambda client, number: client.raw.lookup(number, b"absent"), ids, in_c=True)
             ids = (entries[0].node_id, entries[1].node_id)
             assert above.child(name) is here
-        self.same(_getattr, ids, in_c=_published(here))
+        self.same(_getattr, ids, in_c=self._published(here))
         self.same(lambda client, number: client.raw.readlink(number), ids, in_c=isinstance(here, Symlink))
-        self.same(lambda client, number: client.raw.statfs(number), ids, in_c=False)
+        self.same(lambda client, number: client.raw.statfs(number), ids, in_c=True)
         self.same(lambda client, number: client.raw.getxattr(number, b"user.x", size), ids, in_c=True)
         self.same(lambda client, number: client.raw.listxattr(number, size), ids, in_c=True)
         with self.in_c.as_user(uid, gid), self.in_python.as_user(uid, gid):
@@ -279,6 +291,11 @@ class Twice:
             assert self.answered_in_c() == before + 1
         self._handles.clear()
 
+    def _published(self, here: Node) -> bool:
+        if not isinstance(here, FileNode) or here.policy is not Policy.DYNAMIC:
+            return True
+        return here.ttl > 0 and self.kernel_cache
+
     def forget(self) -> None:
         """The table's side forgets all nodes, and begins anew."""
         held = [(number, count) for number, count in self.in_c.lookup_counts.items() if number != 1 and count]
@@ -290,17 +307,13 @@ def _getattr(client: Client, number: int) -> object:
     return client.raw.getattr(number)
 
 
-def _published(here: Node) -> bool:
-    return not isinstance(here, FileNode) or here.policy is not Policy.DYNAMIC
-
-
 @node
 class Settings(Dir):
     jobs: int = entry(0)
     note: str = entry("")
     secret: str = entry("x", mode=0o200)
 
-    @computed(size="exact", ttl=5)
+    @computed(size="exact", ttl=LONG)
     def exact(self) -> str:
         return f"{self.jobs} jobs"
 
@@ -464,6 +477,7 @@ class Machine(RuleBasedStateMachine):
     def change_values(self, which: int, jobs: int, note: str) -> None:
         here = self.pick(which, Settings)
         here.jobs, here.note = jobs, note
+        here["exact"].changed()  # which has a ttl
 
     # ---- questions
 

@@ -73,9 +73,9 @@ def test_timeouts_of_what_is_made_at_each_open(serve: Serve) -> None:
     requests = serve(Dir({"v": Values()}))
     for path, ttl, size in (("v/now", 0.0, 0), ("v/exact", 2.5, 5), ("v/document", 0.0, 0)):
         attr = requests.lookup(path)
-        assert not attr.publish
+        assert attr.publish == (ttl > 0)
         assert attr.entry_timeout == math.inf
-        assert attr.attr_timeout == ttl
+        assert attr.ttl == ttl if ttl else attr.attr_timeout == 0
         assert attr.st_size == size
 
 

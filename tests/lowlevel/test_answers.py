@@ -12,7 +12,8 @@ import weakref
 import pytest
 
 from fusetree._lowlevel.inodes import NodeAttributes
-from fusetree.testing import Client, Credentials
+from fusetree.lowlevel import StatvfsData
+from fusetree.testing import Client, Credentials, wait_until
 from fusetree.testing.protocol import OpenedFlag
 from tests.lowlevel.tables import Served, Thing, directory, link
 
@@ -159,6 +160,95 @@ def test_absent_xattrs_are_answered_in_c() -> None:
         served.inode_table.set_xattrs(1, True)
         assert client.raw.getxattr(1, b"user.x") == b"value"
         assert client.raw.listxattr(1) == [b"user.x"]
+
+
+def test_statfs_is_answered_in_c_until_it_changes() -> None:
+    served = Served(directory())
+    table = served.inode_table
+    blocks = 1000
+
+    def statfs(ctx: object) -> StatvfsData:
+        served.calls.append("statfs")
+        change = table.begin_statfs()
+        data = StatvfsData()
+        data.f_bsize, data.f_frsize, data.f_blocks, data.f_namemax = 4096, 512, blocks, 255
+        served.while_answering("statfs")
+        table.publish_statfs(change, data)
+        return data
+
+    served.statfs = statfs  # type: ignore[method-assign]
+    with Client(served) as client:
+        first = client.raw.statfs()
+        assert (first.f_blocks, first.f_bsize, first.f_frsize, first.f_namemax) == (1000, 4096, 512, 255)
+        assert [client.raw.statfs() for _ in range(2)] == [first] * 2
+        assert served.calls == ["statfs"]
+        blocks = 2000
+        table.statfs_changed()
+        # It changes again while it is answered: what was made before that is not published.
+        served.while_answering = lambda name: table.statfs_changed()
+        assert client.raw.statfs().f_blocks == 2000
+        assert not table.publish_statfs(0, StatvfsData())
+        served.while_answering = lambda name: None
+        for _ in range(3):
+            assert client.raw.statfs().f_blocks == 2000
+        assert served.calls == ["statfs"] * 3
+
+
+def test_attributes_with_a_ttl_are_answered_in_c_while_it_lasts() -> None:
+    served = Served(directory(f=Thing()))
+    ttl = 1000.0
+    plain = served._attributes
+
+    def with_ttl(node: Thing) -> NodeAttributes:
+        attributes = plain(node)
+        attributes.ttl = ttl if node is not served.root else math.inf
+        return attributes
+
+    served._attributes = with_ttl  # type: ignore[method-assign]
+    served.publish(served.root)
+    with Client(served) as client:
+        entry = client.raw.lookup(1, b"f")
+        assert (entry.attr_timeout, entry.entry_timeout) == (1000, math.inf)
+        answers = [client.raw.getattr(entry.node_id).timeout for _ in range(3)]
+        answers.append(client.raw.lookup(1, b"f").attr_timeout)
+        answers += [
+            line.entry.attr_timeout
+            for line in client.raw.readdirplus(1, 0)
+            if line.name == b"f" and line.entry
+        ]
+        assert len(answers) == 5
+        assert served.calls == ["lookup"]
+        assert answers[-1] > 990, "what is left of it"
+        assert answers == sorted(answers, reverse=True)
+        assert answers[0] < 1000
+        # The node changes: Python is asked, whatever is left.
+        served.write_content(served.root.children["f"], b"12")
+        ttl = 0.01
+        assert client.raw.getattr(entry.node_id).attributes.st_size == 2
+        assert served.calls == ["lookup", "getattr"]
+        # It ends: Python is asked.
+        wait_until(
+            lambda: bool(client.raw.getattr(entry.node_id) and len(served.calls) > 2), "the end of the ttl"
+        )
+        wait_until(
+            lambda: bool(client.raw.lookup(1, b"f") and "lookup" in served.calls[1:]), "the end of the ttl"
+        )
+        served.inode_table.check()
+
+
+def test_a_ttl_is_bounded_by_the_table() -> None:
+    served = Served(directory(), timeout=5.0)
+    plain = served._attributes
+
+    def with_ttl(node: Thing) -> NodeAttributes:
+        attributes = plain(node)
+        attributes.ttl = 1000.0
+        return attributes
+
+    served._attributes = with_ttl  # type: ignore[method-assign]
+    with Client(served) as client:
+        assert [client.raw.getattr(1).timeout for _ in range(2)] == [5.0, 5.0]
+        assert served.calls == ["getattr"]
 
 
 def test_link_targets_are_published() -> None:

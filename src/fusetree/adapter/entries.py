@@ -81,9 +81,13 @@ class Entries:
         if file_type == _S_IFREG:
             file: FileNode = node  # type: ignore[assignment]  # what its type says; a cast costs a call
             if file.policy is _DYNAMIC:
-                attr.publish = False
-                attr.entry_timeout = self._timeout
-                attr.attr_timeout = min(file.ttl, self._timeout)
+                ttl = min(file.ttl, self._timeout)
+                if ttl > 0:
+                    attr.ttl = attr.attr_timeout = ttl
+                else:
+                    attr.publish = False
+                    attr.entry_timeout = self._timeout
+                    attr.attr_timeout = 0.0
                 size = call(file.size)
             else:
                 size = file.size()

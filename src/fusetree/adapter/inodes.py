@@ -105,10 +105,12 @@ class InodeHandlers(TreeOperations):
         return target
 
     def statfs(self, ctx: RequestContext) -> StatvfsData:
-        """A file system without blocks of its own, like /proc."""
+        """A file system without blocks of its own, like /proc; published."""
+        change = self.inode_table.begin_statfs()
         data = StatvfsData()
         data.f_bsize = data.f_frsize = 4096
         data.f_namemax = MAX_NAME_BYTES
+        self.inode_table.publish_statfs(change, data)
         return data
 
     def access(self, inode: int, mode: int, ctx: RequestContext) -> bool:
