@@ -17,7 +17,11 @@ pytestmark = pytest.mark.mount
 
 
 def test_every_example_is_tested_here_or_has_a_file_of_its_own() -> None:
-    tested = {"demo.py", "hello.py", "live_app.py", "zip_archive.py"}
+    tested = {"demo.py", "hello.py", "live_app.py", "zip_archive.py"} | {
+        "lowlevel_hello.py",
+        "passthrough.py",
+        "sqlite_fs.py",  # test_file_systems.py
+    }
     assert {path.name for path in EXAMPLES.glob("*.py")} == tested
 
 

@@ -15,6 +15,12 @@ from fusetree.testing.posix.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, r
 group = Group("rename", "rename(2)")
 
 
+def _listed(place: Place) -> dict[str, int]:
+    """Names and inode numbers as the directory lists them, past what the kernel remembers of names."""
+    with os.scandir(place.path) as entries:
+        return {entry.name: entry.inode() for entry in entries}
+
+
 @group.check()
 def a_file(place: Place) -> None:
     place.file("a", b"abc")
@@ -52,6 +58,7 @@ def over_a_file(place: Place) -> None:
     os.rename(place / "a", place / "b")
     equal(place.names(), ["b"], "names")
     equal(place.content("b"), b"new", "content")
+    equal(_listed(place), {"b": place.stat("b").st_ino}, "names and d_ino")
 
 
 @group.check("rename(2)")
@@ -383,6 +390,7 @@ def exchange_of_files(place: Place) -> None:
     renameat2(place / "a", place / "b", RENAME_EXCHANGE)
     equal((place.content("a"), place.content("b")), (b"def", b"abc"), "contents")
     equal((place.stat("b").st_ino, place.stat("a").st_ino), inodes, "st_ino")
+    equal(_listed(place), {"b": inodes[0], "a": inodes[1]}, "names and d_ino")
 
 
 @group.check("renameat2(2) RENAME_EXCHANGE: any types", needs=["rename exchange"])

@@ -1,0 +1,486 @@
+"""A directory of the host shown at another place, for reading and writing.
+
+    python examples/passthrough.py SOURCE MNT
+
+It shows how a file system over another one stays right while names change under it:
+
+* An inode is an O_PATH descriptor, never a path: renames, hard links and removed files need no bookkeeping,
+  and nobody can lead us out of SOURCE by swapping a directory for a link.  What takes a path only gets
+  ``/proc/self/fd/N``, which leads to the descriptor's own inode.
+* A descriptor is closed when nobody refers to it any more, not when the kernel says so: a request whose
+  caller was killed may still run when its RELEASE or FORGET has come, and must not meet a descriptor
+  number that means another file by then.
+* As root, new files belong to the caller: the thread's own file-system ids are changed for that call only.
+
+Invariant of ``_by_key`` and ``_by_number``, which are changed under ``_lock`` (one look needs none): an inode
+is in both exactly while its lookup count is above zero.  While it is, its descriptor keeps the source's inode
+alive, so the source can not give that inode number to another file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from fusetree import lowlevel
+from fusetree.lowlevel import (
+    ROOT_INODE,
+    EntryAttributes,
+    FileInfo,
+    ReaddirToken,
+    RequestContext,
+    SetattrFields,
+    StatvfsData,
+)
+
+TIMEOUT = 1.0  # seconds; others may change the source, too
+LISTING = 32768  # bytes of directory entries asked for at once
+FOREIGN = 1 << 62  # first inode number of what has none of its own here
+
+PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP = 28, 4  # prctl(2), capabilities(7)
+
+libc: Any = ctypes.CDLL(None, use_errno=True)
+
+
+def checked(result: int) -> int:
+    """The result of a function of the C library; OSError where it is negative."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+class Descriptor:
+    """An open descriptor of ours, closed with the last reference to it."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+    @property
+    def path(self) -> str:
+        """A path that leads to it and nowhere else, not even on when it is a symbolic link."""
+        return f"/proc/self/fd/{self.fd}"
+
+
+class Inode(Descriptor):
+    """A file of the source that the kernel knows."""
+
+    __slots__ = ("generation", "key", "lookups", "number")
+
+    def __init__(self, fd: int, key: tuple[int, int], number: int, generation: int) -> None:
+        super().__init__(fd)
+        self.key = key  # st_dev and st_ino of the source
+        self.number = number
+        self.generation = generation  # tells it from a later file with the same number
+        self.lookups = 0  # guarded by PassthroughOperations._lock
+
+
+class Directory(Descriptor):
+    """A directory that is open for listing; its offset is moved, so one listing at a time."""
+
+    __slots__ = ("inode", "lock")
+
+    def __init__(self, fd: int, inode: Inode) -> None:
+        super().__init__(fd)
+        self.inode = inode
+        self.lock = threading.Lock()
+
+
+class PassthroughOperations(lowlevel.Operations):
+    """Request handlers over the directory *source*.  They run in several threads at once."""
+
+    supports_dot_lookup = False  # ".." of a directory that nobody looked up by name would need a search
+    enable_acl = True  # the source keeps them; the kernel checks by them
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._generations = 0  # guarded by _lock
+        fd = os.open(source, os.O_PATH | os.O_DIRECTORY)
+        found = os.fstat(fd)
+        self._device = found.st_dev
+        root = Inode(fd, (found.st_dev, found.st_ino), ROOT_INODE, 0)
+        root.lookups = 1  # for ever
+        self._by_key = {root.key: root}  # guarded by _lock
+        self._by_number = {ROOT_INODE: root}  # guarded by _lock
+        self._handles: dict[int, Descriptor] = {}  # guarded by _lock; by file handle
+        self._next_handle = 1  # guarded by _lock
+        self._as_root = os.geteuid() == 0
+
+    def init(self) -> None:
+        os.umask(0)  # the kernel has applied the caller's
+
+    # ------------------------------------------------------------------ inodes
+
+    def _inode(self, number: int) -> Inode:
+        inode = self._by_number.get(number)
+        if inode is None:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return inode
+
+    def _attributes(self, found: os.stat_result, number: int, generation: int = 0) -> EntryAttributes:
+        entry = EntryAttributes()
+        entry.st_ino = number
+        entry.generation = generation
+        entry.entry_timeout = entry.attr_timeout = TIMEOUT
+        entry.st_mode = found.st_mode
+        entry.st_nlink = found.st_nlink
+        entry.st_uid = found.st_uid
+        entry.st_gid = found.st_gid
+        entry.st_rdev = found.st_rdev
+        entry.st_size = found.st_size
+        entry.st_blksize = found.st_blksize
+        entry.st_blocks = found.st_blocks
+        entry.st_atime_ns = found.st_atime_ns
+        entry.st_mtime_ns = found.st_mtime_ns
+        entry.st_ctime_ns = found.st_ctime_ns
+        return entry
+
+    def _entry(self, fd: int) -> EntryAttributes:
+        """Attributes of what the new O_PATH descriptor *fd* leads to, counted.  It takes *fd* over."""
+        found = os.fstat(fd)
+        key = found.st_dev, found.st_ino
+        with self._lock:
+            inode = self._by_key.get(key)
+            is_known = inode is not None
+            if inode is None:
+                self._generations += 1
+                # The source's number is best; other devices mounted in it have the same numbers again.
+                number = found.st_ino
+                if found.st_dev != self._device or number in self._by_number:
+                    number = FOREIGN + self._generations
+                inode = Inode(fd, key, number, self._generations)
+                self._by_key[key] = self._by_number[number] = inode
+            inode.lookups += 1
+        if is_known:
+            os.close(fd)
+        return self._attributes(found, inode.number, inode.generation)
+
+    def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> EntryAttributes:
+        return self._look(self._inode(parent_inode), name)
+
+    def _look(self, parent: Inode, name: bytes) -> EntryAttributes:
+        return self._entry(os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=parent.fd))
+
+    def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
+        gone = []  # closed behind the lock
+        with self._lock:
+            for number, count in inode_list:
+                inode = self._by_number[number]
+                inode.lookups -= count
+                if inode.lookups == 0:
+                    del self._by_number[number], self._by_key[inode.key]
+                    gone.append(inode)
+
+    def getattr(self, inode: int, ctx: RequestContext) -> EntryAttributes:
+        known = self._inode(inode)
+        return self._attributes(os.fstat(known.fd), known.number)
+
+    def setattr(
+        self,
+        inode: int,
+        attr: EntryAttributes,
+        fields: SetattrFields,
+        fh: int | None,
+        ctx: RequestContext,
+    ) -> EntryAttributes:
+        known = self._inode(inode)
+        opened = self._handles.get(fh) if fh is not None else None
+        if fields.update_uid or fields.update_gid:
+            os.chown(
+                known.path, attr.st_uid if fields.update_uid else -1, attr.st_gid if fields.update_gid else -1
+            )
+        if fields.update_mode:
+            os.chmod(known.path, stat.S_IMODE(attr.st_mode))
+        if fields.update_size:
+            os.truncate(known.path if opened is None else opened.fd, attr.st_size)
+            clear_set_id(known)
+        if fields.update_atime or fields.update_mtime:
+            found = os.fstat(known.fd)
+            os.utime(
+                known.path,
+                ns=(
+                    attr.st_atime_ns if fields.update_atime else found.st_atime_ns,
+                    attr.st_mtime_ns if fields.update_mtime else found.st_mtime_ns,
+                ),
+            )
+        return self._attributes(os.fstat(known.fd), known.number)
+
+    def readlink(self, inode: int, ctx: RequestContext) -> bytes:
+        return os.readlink(b"", dir_fd=self._inode(inode).fd)
+
+    def statfs(self, ctx: RequestContext) -> StatvfsData:
+        found = os.fstatvfs(self._inode(ROOT_INODE).fd)
+        data = StatvfsData()
+        data.f_bsize = found.f_bsize
+        data.f_frsize = found.f_frsize
+        data.f_blocks = found.f_blocks
+        data.f_bfree = found.f_bfree
+        data.f_bavail = found.f_bavail
+        data.f_files = found.f_files
+        data.f_ffree = found.f_ffree
+        data.f_favail = found.f_favail
+        data.f_namemax = found.f_namemax
+        return data
+
+    # ------------------------------------------------------------------ names
+
+    @contextmanager
+    def _as_caller(self, ctx: RequestContext) -> Iterator[None]:
+        """Within, what this thread makes belongs to the caller.  The kernel has checked what they may do."""
+        if not self._as_root:
+            yield
+            return
+        libc.setfsgid(ctx.gid)
+        libc.setfsuid(ctx.uid)
+        try:
+            yield
+        finally:
+            libc.setfsuid(0)
+            libc.setfsgid(0)
+
+    def mknod(
+        self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: RequestContext
+    ) -> EntryAttributes:
+        parent = self._inode(parent_inode)
+        with self._as_caller(ctx):
+            os.mknod(name, mode, rdev, dir_fd=parent.fd)
+        return self._look(parent, name)
+
+    def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: RequestContext) -> EntryAttributes:
+        parent = self._inode(parent_inode)
+        with self._as_caller(ctx):
+            os.mkdir(name, stat.S_IMODE(mode), dir_fd=parent.fd)
+        return self._look(parent, name)
+
+    def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext) -> EntryAttributes:
+        parent = self._inode(parent_inode)
+        with self._as_caller(ctx):
+            os.symlink(target, name, dir_fd=parent.fd)
+        return self._look(parent, name)
+
+    def link(
+        self, inode: int, new_parent_inode: int, new_name: bytes, ctx: RequestContext
+    ) -> EntryAttributes:
+        known, parent = self._inode(inode), self._inode(new_parent_inode)
+        # With a descriptor for the folder os.link calls linkat(2), which follows /proc's link and no other.
+        os.link(known.path, new_name, dst_dir_fd=parent.fd, follow_symlinks=True)
+        return self._entry(os.dup(known.fd))
+
+    def unlink(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
+        os.unlink(name, dir_fd=self._inode(parent_inode).fd)
+
+    def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
+        os.rmdir(name, dir_fd=self._inode(parent_inode).fd)
+
+    def rename(
+        self,
+        parent_inode_old: int,
+        name_old: bytes,
+        parent_inode_new: int,
+        name_new: bytes,
+        flags: int,
+        ctx: RequestContext,
+    ) -> None:
+        old, new = self._inode(parent_inode_old), self._inode(parent_inode_new)
+        if flags:
+            checked(libc.renameat2(old.fd, name_old, new.fd, name_new, flags))
+        else:
+            os.rename(name_old, name_new, src_dir_fd=old.fd, dst_dir_fd=new.fd)
+
+    # ------------------------------------------------------------------ open files
+
+    def _handle(self, descriptor: Descriptor) -> int:
+        with self._lock:
+            number = self._next_handle
+            self._next_handle += 1
+            self._handles[number] = descriptor
+        return number
+
+    def create(
+        self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: RequestContext
+    ) -> tuple[FileInfo, EntryAttributes]:
+        parent = self._inode(parent_inode)
+        with self._as_caller(ctx):
+            fd = os.open(name, ours(flags) | os.O_CREAT, stat.S_IMODE(mode), dir_fd=parent.fd)
+        opened = Descriptor(fd)
+        entry = self._entry(os.open(opened.path, os.O_PATH))
+        return FileInfo(fh=self._handle(opened), keep_cache=False), entry
+
+    def tmpfile(
+        self, parent_inode: int, mode: int, flags: int, ctx: RequestContext
+    ) -> tuple[FileInfo, EntryAttributes]:
+        parent = self._inode(parent_inode)
+        with self._as_caller(ctx):
+            fd = os.open(b".", ours(flags) | os.O_TMPFILE, stat.S_IMODE(mode), dir_fd=parent.fd)
+        opened = Descriptor(fd)
+        entry = self._entry(os.open(opened.path, os.O_PATH))
+        return FileInfo(fh=self._handle(opened), keep_cache=False), entry
+
+    def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
+        # O_NOFOLLOW would stop at /proc's link; it was heeded by the kernel on the way here.
+        fd = os.open(self._inode(inode).path, ours(flags) & ~os.O_NOFOLLOW)
+        return FileInfo(fh=self._handle(Descriptor(fd)), keep_cache=False)
+
+    def read(self, fh: int, off: int, size: int) -> bytes:
+        return os.pread(self._handles[fh].fd, size, off)
+
+    def write(self, fh: int, off: int, buf: bytes) -> int:
+        opened = self._handles[fh]
+        view, done = memoryview(buf), 0
+        while done < len(view):
+            done += os.pwrite(opened.fd, view[done:], off + done)
+        clear_set_id(opened)
+        return done
+
+    def fallocate(
+        self, inode: int, fh: int, mode: int, offset: int, length: int, ctx: RequestContext
+    ) -> None:
+        opened = self._handles[fh]
+        checked(libc.fallocate64(opened.fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length)))
+        clear_set_id(opened)
+
+    def lseek(self, inode: int, fh: int, offset: int, whence: int, ctx: RequestContext) -> int:
+        return os.lseek(self._handles[fh].fd, offset, whence)  # moves an offset that nobody uses
+
+    def copy_file_range(
+        self,
+        inode_in: int,
+        fh_in: int,
+        off_in: int,
+        inode_out: int,
+        fh_out: int,
+        off_out: int,
+        length: int,
+        flags: int,
+        ctx: RequestContext,
+    ) -> int:
+        source, target = self._handles[fh_in], self._handles[fh_out]
+        done = os.copy_file_range(source.fd, target.fd, length, off_in, off_out)
+        clear_set_id(target)
+        return done
+
+    def flush(self, fh: int) -> None:
+        os.close(os.dup(self._handles[fh].fd))  # tells what close(2) of the source has to tell
+
+    def release(self, fh: int) -> None:
+        with self._lock:
+            descriptor = self._handles.pop(fh)
+        del descriptor
+
+    def fsync(self, fh: int, datasync: bool) -> None:
+        (os.fdatasync if datasync else os.fsync)(self._handles[fh].fd)
+
+    # ------------------------------------------------------------------ listings
+
+    def opendir(self, inode: int, ctx: RequestContext) -> int:
+        known = self._inode(inode)
+        return self._handle(Directory(os.open(known.path, os.O_RDONLY | os.O_DIRECTORY), known))
+
+    def readdir(self, fh: int, start_id: int, token: ReaddirToken) -> None:
+        """The source's own positions are the kernel's: what stays is listed once, whatever comes and goes."""
+        directory = self._handles[fh]
+        assert isinstance(directory, Directory)
+        with directory.lock:
+            os.lseek(directory.fd, start_id, os.SEEK_SET)
+            while entries := list(listed(directory.fd)):
+                for name, position in entries:
+                    if name in {b".", b".."}:
+                        number = self._number_of(directory, name)
+                        entry = self._attributes(os.fstat(directory.fd), number)
+                    else:
+                        try:
+                            entry = self._look(directory.inode, name)
+                        except FileNotFoundError:
+                            continue  # removed meanwhile
+                    if not lowlevel.readdir_reply(token, name, entry, position):
+                        if name not in {b".", b".."}:
+                            self.forget([(entry.st_ino, 1)])
+                        return
+
+    def _number_of(self, directory: Directory, name: bytes) -> int:
+        """Inode number of a directory's "." or ".."; nothing outside of the source is told."""
+        if name == b"." or directory.inode.number == ROOT_INODE:
+            return directory.inode.number
+        found = os.stat(b"..", dir_fd=directory.fd)
+        known = self._by_key.get((found.st_dev, found.st_ino))
+        return found.st_ino if known is None else known.number
+
+    def releasedir(self, fh: int) -> None:
+        self.release(fh)
+
+    def fsyncdir(self, fh: int, datasync: bool) -> None:
+        self.fsync(fh, datasync)
+
+    # ------------------------------------------------------------------ extended attributes
+
+    def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> None:
+        os.setxattr(self._inode(inode).path, name, value)
+
+    def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
+        return os.getxattr(self._inode(inode).path, name)
+
+    def listxattr(self, inode: int, ctx: RequestContext) -> list[bytes]:
+        return [os.fsencode(name) for name in os.listxattr(self._inode(inode).path)]
+
+    def removexattr(self, inode: int, name: bytes, ctx: RequestContext) -> None:
+        os.removexattr(self._inode(inode).path, name)
+
+
+def ours(flags: int) -> int:
+    """How the source is opened for an open(2) with *flags*: our buffers are not aligned for O_DIRECT."""
+    return (flags & ~os.O_DIRECT) | os.O_CLOEXEC
+
+
+def clear_set_id(descriptor: Descriptor) -> None:
+    """After content changed: root's own writes leave set-id bits on, and the caller may be anybody."""
+    mode = os.fstat(descriptor.fd).st_mode
+    if stat.S_ISREG(mode) and (
+        mode & stat.S_ISUID or mode & (stat.S_ISGID | stat.S_IXGRP) == stat.S_ISGID | stat.S_IXGRP
+    ):
+        os.chmod(descriptor.path, stat.S_IMODE(mode) & ~(stat.S_ISUID | stat.S_ISGID))
+
+
+def listed(fd: int) -> Iterator[tuple[bytes, int]]:
+    """The next names of a directory, each with the position behind it: getdents64(2)."""
+    buffer = ctypes.create_string_buffer(LISTING)
+    size = checked(libc.getdents64(fd, buffer, LISTING))
+    data = buffer.raw[:size]
+    start = 0
+    while start < size:
+        # struct linux_dirent64: d_ino and d_off (8 bytes each), d_reclen (2), d_type (1), d_name
+        length = int.from_bytes(data[start + 16 : start + 18], sys.byteorder)
+        name = data[start + 19 : start + length].partition(b"\0")[0]
+        yield name, int.from_bytes(data[start + 8 : start + 16], sys.byteorder)
+        start += length
+
+
+def main() -> None:
+    """Mount and serve until Ctrl-C or `fusermount3 -u`."""
+    source, mountpoint = sys.argv[1:]
+    options = ["fsname=" + source.replace(",", "\\,"), "default_permissions"]
+    if os.geteuid() == 0:
+        options += ["allow_other", "dev", "suid"]
+        # Threads that take a caller's file-system ids keep root's capabilities.
+        checked(libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
+    with lowlevel.Session(PassthroughOperations(source), mountpoint, options) as session:
+        try:
+            session.run(workers=4)
+        except KeyboardInterrupt:
+            pass
+
+
+if __name__ == "__main__":
+    main()
