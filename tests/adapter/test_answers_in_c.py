@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -408,6 +409,17 @@ class Machine(RuleBasedStateMachine):
         self, where: int, name: str, content: bytes, mode: int, uid: int | None, gid: int | None
     ) -> None:
         self._put(where, name, File(content, mode, uid=uid, gid=gid))
+
+    @rule(where=ANY, name=NAMES, content=CONTENTS, mode=MODES, offset=st.integers(0, 10))
+    def put_file_of_the_host(self, where: int, name: str, content: bytes, mode: int, offset: int) -> None:
+        with tempfile.NamedTemporaryFile() as host:
+            host.write(content)
+            host.flush()
+            self._put(where, name, File.from_path(host.name, mode, offset=offset))
+
+    @rule(where=ANY, name=NAMES, content=CONTENTS, mode=MODES)
+    def put_buffer(self, where: int, name: str, content: bytes, mode: int) -> None:
+        self._put(where, name, File(memoryview(content), mode))
 
     @rule(where=ANY, name=NAMES, mode=MODES)
     def put_directory(self, where: int, name: str, mode: int) -> None:

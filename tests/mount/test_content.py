@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import tarfile
 from pathlib import Path
@@ -103,3 +104,32 @@ def test_errors_of_user_code_reach_the_reader(mountpoint: Path, mounted: Mountin
     assert "Permission denied" in shell(f"cat {mountpoint}/r/refused").error
     assert "Input/output error" in shell(f"cat {mountpoint}/r/broken").error
     assert shell(f"cat {mountpoint}/r/report").ok().out == REPORT.encode()
+
+
+@pytest.mark.parametrize("kernel_cache", [True, False])
+def test_files_of_the_host_and_mappings_are_read_in_c(
+    mountpoint: Path, mounted: Mounting, tmp_path: Path, kernel_cache: bool
+) -> None:
+    data = os.urandom(3 << 20)
+    (tmp_path / "f").write_bytes(data)
+    with open(tmp_path / "f", "rb") as stream:
+        mapping = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    tree = {
+        "whole": File.from_path(tmp_path / "f"),
+        "part": File.from_path(tmp_path / "f", offset=5000, size=1 << 20),
+        "mapped": File(mapping),
+    }
+    table = mounted(tree, kernel_cache=kernel_cache).session.operations.inode_table
+    assert table is not None
+    for name, expected in (("whole", data), ("part", data[5000 : 5000 + (1 << 20)]), ("mapped", data)):
+        path = mountpoint / name
+        assert os.stat(path).st_size == len(expected)
+        for size in (4096, 131072, 1 << 20):
+            assert shell(f"dd if={path} bs={size} status=none").ok().out == expected
+        shell(f"cp {path} {tmp_path}/copy").ok()
+        assert (tmp_path / "copy").read_bytes() == expected
+        with open(path, "rb") as file:
+            assert os.pread(file.fileno(), 1000, 12345) == expected[12345:13345]
+            if kernel_cache:
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as seen:
+                    assert seen[:] == expected

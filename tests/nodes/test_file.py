@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import array
 import errno
+import mmap
+import os
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -27,6 +34,86 @@ def test_content_is_exactly_what_was_given(given: bytes | str, content: bytes) -
     assert file.content() == content
     assert file.size() == len(content)
     assert file.policy is Policy.PAGE
+
+
+@pytest.mark.parametrize("give", [memoryview, lambda data: memoryview(data).cast("H")[1:]])
+def test_a_read_only_buffer_is_kept(give: Callable[[bytes], memoryview]) -> None:
+    buffer = give(b"abcdef")
+    file = File(buffer)
+    kept = file._source_()
+    assert isinstance(kept, memoryview)
+    assert kept.obj is buffer.obj
+    assert file.size() == buffer.nbytes
+    assert file.content() == bytes(buffer)
+
+
+def test_a_mapping_of_a_file_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * 5000)
+    with open(path, "rb") as stream:
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    file = File(mapped)
+    assert (file.size(), file.content()) == (5000, b"x" * 5000)
+    with pytest.raises(BufferError):
+        mapped.close()
+    file.store(b"new")
+    mapped.close()
+
+
+@pytest.mark.parametrize(
+    "buffer", [bytearray(b"abc"), memoryview(bytearray(b"abc")), array.array("B", b"abc")], ids=repr
+)
+def test_a_buffer_that_can_be_written_to_is_copied(buffer: Any) -> None:
+    file = File(buffer)
+    buffer[0] = ord("X")
+    assert file.content() == b"abc"
+
+
+def test_what_is_kept_is_copied_when_it_is_written_to() -> None:
+    given = b"abcdef"
+    changes: list[tuple[Callable[[File], object], bytes]] = [
+        (lambda file: file.write_at(b"X", 1), b"aXcdef"),
+        (lambda file: file.store(b"!", append=True), b"abcdef!"),
+        (lambda file: file.truncate(2), b"ab"),
+        (lambda file: file.truncate(8), b"abcdef\0\0"),
+    ]
+    for change, content in changes:
+        file = File(memoryview(given), 0o644)
+        change(file)
+        assert file.content() == content
+    assert given == b"abcdef"
+
+
+def test_a_file_of_the_host(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"0123456789")
+    os.utime(path, ns=(1, 123_456_789))
+    file = File.from_path(path)
+    assert (file.content(), file.size(), file.mode, file.mtime_ns) == (b"0123456789", 10, 0o444, 123_456_789)
+    part = File.from_path(str(path), 0o600, offset=2, size=5, uid=7)
+    assert (part.content(), part.size(), part.mode, part.uid) == (b"23456", 5, 0o600, 7)
+    path.unlink()
+    part.write_at(b"X", 1)
+    assert part.content() == b"2X456"
+    assert file.content() == b"0123456789"
+
+
+def test_a_class_of_files_can_be_made_from_a_path(tmp_path: Path) -> None:
+    @node
+    class Kept(File):
+        note: str = attrs.field(default="")
+
+    (tmp_path / "f").write_bytes(b"abc")
+    kept = Kept.from_path(tmp_path / "f", note="mine")
+    assert (type(kept), kept.note, kept.content()) == (Kept, "mine", b"abc")
+
+
+def test_a_path_that_can_not_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        File.from_path(tmp_path / "none")
+    (tmp_path / "f").write_bytes(b"")
+    with pytest.raises(ValueError, match="part of a file"):
+        File.from_path(tmp_path / "f", offset=-1)
 
 
 def test_content_that_is_none_is_refused() -> None:

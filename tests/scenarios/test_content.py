@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +97,22 @@ def test_errors_of_user_code_reach_the_reader() -> None:
         with raises_errno(errno.EIO):
             client.read_text("r/broken")
         assert client.read_text("r/report") == REPORT
+
+
+def test_a_file_of_the_host_is_read_and_its_change_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"0123456789" * 1000)
+    file = File.from_path(path, 0o644, offset=5)
+    with Client(Dir({"f": file}), coherence_wait=10.0) as client:
+        for _ in range(2):
+            assert client.read_bytes("f") == path.read_bytes()[5:]
+        with open(path, "r+b") as stream:
+            stream.write(b"xxxxxxx")
+        file.changed()
+        assert client.read_bytes("f") == b"xx789" + b"0123456789" * 999
+        with client.open("f", os.O_RDWR) as handle:
+            assert handle.pread(3, 0) == b"xx7"
+            handle.pwrite(b"mine", 0)
+            assert handle.pread(6, 0) == b"mine9" + b"0"
+        assert client.read_bytes("f")[:4] == b"mine"
+    assert path.read_bytes()[:7] == b"xxxxxxx", "the file of the host is never written to"

@@ -10,11 +10,12 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final
 
-from fusetree.adapter.handles import Handle, handle_for
+from fusetree.adapter.handles import Handle, handle_for, piece
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.lowlevel import FileInfo
 from fusetree.nodes.base import Policy
+from fusetree.nodes.filerange import FileRange
 
 if TYPE_CHECKING:
     from fusetree.lowlevel import RequestContext
@@ -51,23 +52,34 @@ class FileHandlers(TreeOperations):
             return FileInfo(
                 table.open(inode, content=call(node.content), direct_io=True), True, False, noflush=True
             )
-        if policy is _SNAPSHOT:
-            content = self._publish(inode, node)
+        content = self._publish(inode, node)
+        if policy is _SNAPSHOT and not isinstance(content, FileRange):
             return FileInfo(table.open(inode, content=content, direct_io=True), True, False, noflush=True)
-        self._publish(inode, node)
         # What comes here is new or has just changed: pages of before are dropped, not waited for to be told.
         uncached = not self.kernel_cache
         return FileInfo(table.open(inode, direct_io=uncached), uncached, False, noflush=True)
 
-    def _publish(self, inode: int, node: FileNode) -> bytes:
+    def _publish(self, inode: int, node: FileNode) -> bytes | memoryview | FileRange:
         """The content as it is now, which C gives to whoever opens or reads the file until it changes."""
         attr = self.entries.begin(node)
-        content = node.content()
+        content = node._source_()
         snapshot = node.policy is _SNAPSHOT
         cached = self.kernel_cache and not snapshot
-        self.inode_table.publish_content(
-            inode, attr.change, content, direct_io=not cached, snapshot=snapshot, keep_cache=cached
-        )
+        if isinstance(content, FileRange):
+            self.inode_table.publish_file(
+                inode,
+                attr.change,
+                content.fileno(),
+                offset=content.offset,
+                size=content.size,
+                direct_io=not cached,
+                snapshot=snapshot,
+                keep_cache=cached,
+            )
+        else:
+            self.inode_table.publish_content(
+                inode, attr.change, content, direct_io=not cached, snapshot=snapshot, keep_cache=cached
+            )
         return content
 
     def _open_for_writing(self, inode: int, node: FileNode, flags: int) -> FileInfo:
@@ -92,8 +104,7 @@ class FileHandlers(TreeOperations):
         if isinstance(handle, Handle) and handle.node.policy is not _PAGE:
             return handle.read(off, size)
         inode = self.inode_table.opened(fh)
-        content = self._publish(inode, self.node(inode))
-        return memoryview(content)[off : off + size]
+        return piece(self._publish(inode, self.node(inode)), off, size)
 
     def write(self, fh: int, off: int, buf: bytes) -> int:
         """Write as the node understands it; EBADF when it was not opened for that."""

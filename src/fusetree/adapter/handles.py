@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from fusetree.adapter.usercode import call, store
 from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
+from fusetree.nodes.filerange import FileRange
 
 if TYPE_CHECKING:
     from fusetree.nodes.base import FileNode
@@ -32,6 +33,7 @@ __all__ = [
     "LinesHandle",
     "ValueHandle",
     "handle_for",
+    "piece",
 ]
 
 #: The longest value that is one write(2), in bytes. The kernel cuts longer writes into pieces (of 128 KiB at
@@ -41,6 +43,13 @@ MAX_SINGLE_WRITE: Final = 128 * 1024 - 1
 
 def _refused(number: int) -> OSError:
     return OSError(number, os.strerror(number))
+
+
+def piece(source: bytes | memoryview | FileRange, offset: int, size: int) -> bytes | memoryview:
+    """At most `size` bytes of a content."""
+    if isinstance(source, FileRange):
+        return source.read(offset, size)
+    return memoryview(source)[offset : offset + size]
 
 
 class Handle:
@@ -225,7 +234,7 @@ class BytesHandle(Handle):
 
     def read(self, offset: int, size: int) -> bytes | memoryview:
         """Bytes of the content as it is now."""
-        return memoryview(call(self.node.content))[offset : offset + size]
+        return piece(call(self.node._source_), offset, size)
 
     def write(self, offset: int, data: bytes) -> int:
         """Put bytes at the offset, or at the end when it was opened to append."""

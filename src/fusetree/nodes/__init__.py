@@ -5,7 +5,7 @@
 ``stamps``            the clock that changes are stamped with
 ``locks``             the locks of the tree, and what each holds true
 ``directory``         `Dir`; ``names`` checks names, ``links`` keeps the tree a tree
-``file, symlink``     `File`, `Symlink`
+``file, symlink``     `File`, `Symlink`; ``filerange`` a part of a file of the host
 ``declare``           `node`; ``declared`` is what a class declares, ``hints`` its annotations
 ``fields``            `entry`; ``entries`` the files of it, ``codecs`` how values read
 ``computed, action``  `computed`, `action`
@@ -24,6 +24,7 @@ from fusetree.nodes.directory import Dir
 from fusetree.nodes.entries import EntryFile
 from fusetree.nodes.fields import entry
 from fusetree.nodes.file import File
+from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.links import path_of
 from fusetree.nodes.symlink import Symlink
 
@@ -42,6 +43,7 @@ __all__ = [
     "ComputedFile",
     "EntryFile",
     "FileNode",
+    "FileRange",
     "MAX_VALUE_SIZE",
     "Node",
     "Observer",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
 
     from fusetree.nodes.directory import Dir
+    from fusetree.nodes.filerange import FileRange
 else:
 
     def dataclass_transform(**_: Any) -> Any:
@@ -428,6 +429,12 @@ class FileNode(Node):
     def content(self) -> bytes:
         """The whole content as it is now. It may run the program's own code."""
         raise PermissionError(errno.EACCES, "there is nothing to read here")
+
+    def _source_(self) -> bytes | memoryview | FileRange:
+        """The content without a copy of it, if it lies somewhere and stays as it is: a read-only buffer, or a
+        part of a file of the host.
+        """
+        return self.content()
 
     def store(self, data: bytes, append: bool = False) -> None:
         """Take what was written: a value, a document, a line, or for a `File` its whole content.

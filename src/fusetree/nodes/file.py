@@ -1,28 +1,48 @@
-"""`File`: bytes that lie in memory, with the kernel's page cache in front of them."""
+"""`File`: bytes that lie in memory or in a file, with the kernel's page cache in front of them.
+
+What cannot be written to is kept as it was given: bytes, a read-only buffer, a part of a file of the host.
+All else is copied, and so is what was kept when somebody writes.
+"""
 
 from __future__ import annotations
 
 import errno
-from typing import Any, ClassVar
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
 from fusetree.nodes.base import FileNode, Policy, WriteStyle, node_class
+from fusetree.nodes.filerange import FileRange
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer, Self
 
 __all__ = ["File"]
 
 _WRITE_BITS = 0o222
 
 
-def as_content(content: Any) -> bytes:
-    """The bytes of a file: text is UTF-8 (and may carry bytes that are none, as file names do)."""
-    if isinstance(content, bytes):
+def as_content(content: Any) -> bytes | memoryview | FileRange:
+    """What a file is made of: text is UTF-8 (and may carry bytes that are none, as file names do), a
+    read-only buffer is kept, any other is copied.
+    """
+    if isinstance(content, (bytes, FileRange)):
         return content
     if isinstance(content, str):
         return content.encode("utf-8", "surrogateescape")
-    if isinstance(content, (bytearray, memoryview)):
-        return bytes(content)
-    raise TypeError(f"the content of a file is bytes or str, not {type(content).__name__}")
+    try:
+        view = memoryview(content)
+    except TypeError:
+        raise TypeError(
+            f"the content of a file is str, bytes or another buffer, not {type(content).__name__}"
+        ) from None
+    return view.cast("B") if view.readonly and view.c_contiguous else bytes(view)
+
+
+def as_bytes(content: bytes | bytearray | memoryview | FileRange) -> bytes:
+    """The whole content, in memory."""
+    return content.read() if isinstance(content, FileRange) else bytes(content)
 
 
 @node_class
@@ -34,7 +54,8 @@ class File(FileNode):
     it is a hard link.
 
     Arguments:
-        content: The bytes; text is stored as UTF-8, exactly as it is.
+        content: The bytes; text is stored as UTF-8, exactly as it is. A buffer that is read-only, such as an
+            mmap with ACCESS_READ or a memoryview of it, is kept and not copied, any other is copied.
         mode: Permission bits.
         uid: The owner; None is the user that runs the server.
         gid: The owner's group; None is the group that runs the server.
@@ -46,15 +67,15 @@ class File(FileNode):
     #: `File`.
     max_size: ClassVar[int] = 1 << 30
 
-    # bytes, or a bytearray after a partial write, until it is next read as a whole. Assigned, and the
-    # bytearray changed, only under the file's gate; reading the attribute needs no lock.
-    _data_: bytes | bytearray = attrs.field(
+    # What was given, or a bytearray after a partial write, until it is next read as a whole. Assigned, and
+    # the bytearray changed, only under the file's gate; reading the attribute needs no lock.
+    _data_: bytes | bytearray | memoryview | FileRange = attrs.field(
         default=b"", alias="content", kw_only=True, converter=as_content, repr=False
     )
 
     def __init__(
         self,
-        content: bytes | bytearray | memoryview | str = b"",
+        content: Buffer | FileRange | str = b"",
         mode: int = 0o444,
         *,
         uid: int | None = None,
@@ -63,6 +84,42 @@ class File(FileNode):
     ) -> None:
         FileNode.__init__(self, mode=mode, uid=uid, gid=gid, ino=ino)
         self._data_ = as_content(content)
+
+    @classmethod
+    def from_path(
+        cls,
+        path: str | os.PathLike[str],
+        mode: int = 0o444,
+        *,
+        offset: int = 0,
+        size: int | None = None,
+        **keywords: Any,
+    ) -> Self:
+        """A file with the content of a file of the host, or a part of it, which is not read into memory.
+
+        The file is opened now and stays open while the node lives; its size and its time of modification are
+        taken over. What is written through the mount, if the mode lets it, makes a copy in memory: the host's
+        file is never changed. If somebody else changes its bytes, say so with `changed()`.
+
+        Arguments:
+            path: The host's file.
+            mode: Permission bits.
+            offset: Where the content begins, in bytes.
+            size: How many bytes it has; None is all there are from `offset` on.
+            **keywords: What else `File` takes.
+
+        Raises:
+            OSError: The file cannot be opened.
+            ValueError: A negative offset or size.
+        """
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            modified = os.fstat(fd).st_mtime_ns
+            made = cls(content=FileRange(fd, offset, size), mode=mode, **keywords)
+        finally:
+            os.close(fd)
+        made._times_ = modified
+        return made
 
     @property
     def policy(self) -> Policy:
@@ -81,13 +138,18 @@ class File(FileNode):
 
     def content(self) -> bytes:
         data = self._data_
-        if isinstance(data, bytes):
-            return data
-        with self._gate_():
-            data = self._data_ = bytes(self._data_)
-        return data
+        if isinstance(data, bytearray):
+            with self._gate_():
+                data = self._data_
+                if isinstance(data, bytearray):
+                    data = self._data_ = bytes(data)
+        return as_bytes(data)
 
-    def store(self, data: bytes | bytearray | memoryview | str, append: bool = False) -> None:
+    def _source_(self) -> bytes | memoryview | FileRange:
+        data = self._data_
+        return self.content() if isinstance(data, bytearray) else data
+
+    def store(self, data: Buffer | FileRange | str, append: bool = False) -> None:
         """Make `data` the whole content, or put it at the end, and tell the kernel.
 
         Arguments:
@@ -97,7 +159,7 @@ class File(FileNode):
         new = as_content(data)
         with self._gate_():
             if append:
-                self._patch_(new, len(self._data_))
+                self._patch_(as_bytes(new), len(self._data_))
             else:
                 self._data_ = new
         self.changed()
@@ -130,6 +192,8 @@ class File(FileNode):
         """
         with self._gate_():
             data = self._data_
+            if isinstance(data, (memoryview, FileRange)):
+                data = as_bytes(data)
             if size <= len(data):
                 self._data_ = data[:size]
             else:
@@ -142,7 +206,7 @@ class File(FileNode):
         current = self._data_
         if end > len(current):
             self._check_size_(end)
-        buffer = current if isinstance(current, bytearray) else bytearray(current)
+        buffer = current if isinstance(current, bytearray) else bytearray(as_bytes(current))
         if offset > len(buffer):
             buffer.extend(bytes(offset - len(buffer)))
         buffer[offset:end] = data
