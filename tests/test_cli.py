@@ -277,3 +277,21 @@ class TestMount:
                 assert "busy" in busy.error
                 fusetree("umount", "--lazy", mountpoint).ok()
             assert not is_mounted(mountpoint)
+
+
+class TestTree:
+    def test_prints_what_would_be_mounted(self, app: Path) -> None:
+        done = fusetree("tree", "some_app:root").ok()
+        assert done.text == "dr-xr-xr-x - /\n-r--r--r-- 2 └── a\n"
+        assert fusetree("tree", "-L", "0", "some_app:mapping").ok().text == "dr-xr-xr-x - /\n"
+
+    def test_a_terminal_that_cannot_show_it_gets_escapes(self, app: Path) -> None:
+        done = python("-m", "fusetree", "tree", "some_app:root", env={"PYTHONIOENCODING": "ascii"}).ok()
+        assert done.text == "dr-xr-xr-x - /\n-r--r--r-- 2 \\u2514\\u2500\\u2500 a\n"
+
+    def test_what_is_no_tree(self, app: Path) -> None:
+        assert fusetree("tree", "some_app:number").status == 2
+        failed = fusetree("tree", "some_app:failing")
+        assert failed.status == 2
+        assert "a bug" in failed.error
+        assert "its own error is above" in failed.error

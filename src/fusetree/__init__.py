@@ -32,7 +32,7 @@ from fusetree.errors import (
     StaleMountError,
     UnsupportedFeatureError,
 )
-from fusetree.nodes import Dir, File, Symlink, action, computed, entry, node
+from fusetree.nodes import Dir, File, Symlink, action, computed, diff, entry, node, tree
 
 if TYPE_CHECKING:
     from fusetree import lowlevel
@@ -49,6 +49,9 @@ __all__ = [
     "computed",
     "entry",
     "node",
+    # looking at trees
+    "diff",
+    "tree",
     # mounting
     "Mount",
     "mount",

@@ -151,6 +151,11 @@ def parser() -> argparse.ArgumentParser:
     )
     mount.set_defaults(run=_mount)
 
+    tree = commands.add_parser("tree", help="print a declared tree: modes, sizes, what each file is")
+    tree.add_argument("target", metavar="TARGET", help=_TARGET_HELP)
+    tree.add_argument("-L", "--depth", type=int, metavar="N", help="so many levels only")
+    tree.set_defaults(run=_tree)
+
     umount = commands.add_parser("umount", help="unmount a FUSE file system")
     umount.add_argument("mountpoint", metavar="MNT", help="where it is mounted")
     umount.add_argument(
@@ -202,13 +207,7 @@ def _mount(chosen: argparse.Namespace) -> int:
         )
     except ValueError as error:
         return _complain(str(error), MISUSED)
-    try:
-        root = as_root(load_target(chosen.target), chosen.target)
-    except TargetError:
-        raise
-    except Exception:  # noqa: BLE001 -- whatever the tree's own code raises is shown whole
-        traceback.print_exc()
-        return _complain(f"{chosen.target} could not be loaded; its own error is above", MISUSED)
+    root = _load_root(chosen.target)
     try:
         run(
             root,
@@ -226,6 +225,27 @@ def _mount(chosen: argparse.Namespace) -> int:
     except Exception:  # noqa: BLE001 -- whatever a strict mount raises is shown whole
         traceback.print_exc()
         return _complain("the mount failed; the error is above", FAILED)
+    return DONE
+
+
+def _load_root(target: str) -> Any:
+    """The root that a command line names; TargetError when there is none."""
+    try:
+        return as_root(load_target(target), target)
+    except TargetError:
+        raise
+    except Exception:  # noqa: BLE001 -- whatever the tree's own code raises is shown whole
+        traceback.print_exc()
+        raise TargetError(f"{target} could not be loaded; its own error is above") from None
+
+
+def _tree(chosen: argparse.Namespace) -> int:
+    from fusetree.nodes import tree
+
+    text = tree(_load_root(chosen.target), depth=chosen.depth)
+    # Names need not be what the terminal can show.
+    sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
+    sys.stdout.flush()
     return DONE
 
 

@@ -65,6 +65,8 @@ class Entries:
     def attributes(self, node: Node) -> NodeAttributes:
         """The attributes as they are now. The exact size of a computed file takes the program's code."""
         attr = self.begin(node)
+        if node._doc_():  # else that there are no extended attributes is answered in C
+            self._table.set_xattrs(attr.node_id, True)
         self.fill(attr, node)
         return attr
 

@@ -8,7 +8,7 @@ EROFS, unless the class says otherwise (fusetree.adapter.kinds) or nothing would
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from fusetree.adapter.names import encode
 from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, TreeOperations, refuse
@@ -16,6 +16,7 @@ from fusetree.adapter.usercode import call
 from fusetree.flags import MAX_NAME_BYTES, R_OK, W_OK, X_OK
 from fusetree.lowlevel import StatvfsData
 from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
+from fusetree.nodes.docs import doc_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from fusetree.nodes.symlink import Symlink
 
 __all__ = ["InodeHandlers"]
+
+#: The extended attribute that tells what a node is.
+DOC_XATTR: Final = b"user.doc"
+#: The longest value that the kernel takes of one (XATTR_SIZE_MAX of linux/limits.h).
+MAX_XATTR_BYTES: Final = 65536
 
 
 class InodeHandlers(TreeOperations):
@@ -132,12 +138,20 @@ class InodeHandlers(TreeOperations):
         return True
 
     def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
-        """There are none: ENODATA. (ENOSYS would make the kernel remember that for all.)"""
-        refuse(errno.ENODATA)
+        """`user.doc` of a node that has one; ENODATA for all others. (ENOSYS would make the kernel remember
+        that for all.)
+        """
+        doc = doc_of(self.node(inode)) if name == DOC_XATTR else None
+        if doc is None:
+            refuse(errno.ENODATA)
+        value = encode(doc)
+        if len(value) > MAX_XATTR_BYTES:  # cut between two characters
+            value = value[:MAX_XATTR_BYTES].decode("utf-8", "ignore").encode()
+        return value
 
     def listxattr(self, inode: int, ctx: RequestContext) -> Iterable[bytes]:
-        """There are none."""
-        return ()
+        """`user.doc`, if the node has one."""
+        return () if doc_of(self.node(inode)) is None else (DOC_XATTR,)
 
     def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> None:
         """Nodes have no place for them: ENOTSUP, which `cp -a` and tar take for what it is."""

@@ -10,6 +10,7 @@
 ``fields``            `entry`; ``entries`` the files of it, ``codecs`` how values read
 ``computed, action``  `computed`, `action`
 ``auto``              what a plain value becomes in a directory
+``printed``           `tree`; ``difference`` `diff`; ``docs`` what nodes say of themselves
 ====================  ======================================================================
 """
 
@@ -20,12 +21,15 @@ from fusetree.nodes.auto import as_node
 from fusetree.nodes.base import MAX_VALUE_SIZE, Change, FileNode, Node, Observer, Policy, WriteStyle
 from fusetree.nodes.computed import ComputedFile, computed
 from fusetree.nodes.declare import node
+from fusetree.nodes.difference import Difference, diff
 from fusetree.nodes.directory import Dir
+from fusetree.nodes.docs import doc_of
 from fusetree.nodes.entries import EntryFile
 from fusetree.nodes.fields import entry
 from fusetree.nodes.file import File
 from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.links import path_of
+from fusetree.nodes.printed import Printed, tree
 from fusetree.nodes.symlink import Symlink
 
 __all__ = [
@@ -37,6 +41,12 @@ __all__ = [
     "computed",
     "entry",
     "node",
+    # looking at trees
+    "Difference",
+    "Printed",
+    "diff",
+    "doc_of",
+    "tree",
     # what the adapter needs to know
     "ActionFile",
     "Change",

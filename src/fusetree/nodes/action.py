@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from fusetree.nodes.base import FileNode, Policy, WriteStyle, node_class
 from fusetree.nodes.codecs import Codec, codec_for
 from fusetree.nodes.computed import Marked, mark
+from fusetree.nodes.docs import function_doc
 from fusetree.nodes.entries import check_size
 from fusetree.nodes.hints import hints_of
 
@@ -184,6 +185,9 @@ class ActionFile(FileNode):
             lines.pop()
         for arguments in [words.parse(line) for line in lines]:
             self._function_(*arguments)
+
+    def _doc_(self) -> str | None:
+        return function_doc(self._function_)
 
     def __repr__(self) -> str:
         return f"<action {self._function_!r}>"

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 import attrs
 
+from fusetree.nodes.docs import class_doc
 from fusetree.nodes.locks import FREE_THREADED, gate
 from fusetree.nodes.stamps import now_ns, read_clock
 
@@ -382,6 +383,10 @@ class Node:
             self._times_ = now
         else:
             self._times_ = (times[0], now, now)
+
+    def _doc_(self) -> str | None:
+        """What it is, in the words of who declared it, as they were written; see `fusetree.nodes.docs`."""
+        return class_doc(type(self))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {id(self):#x}>"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 from fusetree.nodes.base import FileNode, Node, Policy, check_mode, node_class
 from fusetree.nodes.codecs import render
+from fusetree.nodes.docs import function_doc
 from fusetree.nodes.hints import hints_of
 from fusetree.nodes.names import check_name
 
@@ -174,6 +175,9 @@ class ComputedFile(FileNode):
                 hints = {}
             self._hints_ = hints
         return render(self._function_(), hints.get("return"))
+
+    def _doc_(self) -> str | None:
+        return function_doc(self._function_)
 
     def __repr__(self) -> str:
         return f"<file computed by {self._function_!r}>"

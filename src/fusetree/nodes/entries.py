@@ -78,5 +78,8 @@ class EntryFile(FileNode):
         # The setter of the owner passes through one gate for the owner and all its entries.
         return gate(self._owner_)
 
+    def _doc_(self) -> str | None:
+        return self._field_.options.doc
+
     def __repr__(self) -> str:
         return f"<file {self._field_.file!r} of a {type(self._owner_).__name__}>"

@@ -28,12 +28,17 @@ class EntryOptions:
         mode: Permission bits; None is 0644 or 0444.
         writable: Whether writing the file assigns the attribute; None goes by the mode, and is True
             without one.
+        doc: What the file is, for who looks at it.
     """
 
-    __slots__ = ("mode", "name", "writable")
+    __slots__ = ("doc", "mode", "name", "writable")
 
     def __init__(
-        self, name: str | None = None, mode: int | None = None, writable: bool | None = None
+        self,
+        name: str | None = None,
+        mode: int | None = None,
+        writable: bool | None = None,
+        doc: str | None = None,
     ) -> None:
         if name is not None:
             check_name(name)
@@ -45,7 +50,10 @@ class EntryOptions:
                 raise ValueError(f"mode {mode:#o} and writable={writable} contradict each other")
         elif writable is None:
             writable = True
+        if doc is not None and not isinstance(doc, str):
+            raise TypeError(f"the doc of an entry is text, not {type(doc).__name__}")
         self.name = name
+        self.doc = doc
         self.writable = writable
         self.mode = mode if mode is not None else 0o644 if writable else 0o444
 
@@ -57,6 +65,7 @@ def entry(
     name: str | None = ...,
     mode: int | None = ...,
     writable: bool | None = ...,
+    doc: str | None = ...,
     validator: Any = ...,
     converter: Any = ...,
     **attrs_options: Any,
@@ -70,6 +79,7 @@ def entry(
     name: str | None = ...,
     mode: int | None = ...,
     writable: bool | None = ...,
+    doc: str | None = ...,
     validator: Any = ...,
     converter: Any = ...,
     **attrs_options: Any,
@@ -82,6 +92,7 @@ def entry(
     name: str | None = ...,
     mode: int | None = ...,
     writable: bool | None = ...,
+    doc: str | None = ...,
     validator: Any = ...,
     converter: Any = ...,
     **attrs_options: Any,
@@ -95,6 +106,7 @@ def entry(
     name: str | None = None,
     mode: int | None = None,
     writable: bool | None = None,
+    doc: str | None = None,
     validator: Any = None,
     converter: Any = None,
     metadata: Mapping[Any, Any] | None = None,
@@ -117,6 +129,8 @@ def entry(
         mode: Permission bits; 0o644, or 0o444 when it is not writable. Without a read bit the file is
             write-only, and reading it is EACCES, to root too.
         writable: Whether the file can be written; goes by `mode` when that is given.
+        doc: What the file is: its extended attribute `user.doc`, and its line in `fusetree.tree`. (A child
+            has the docstring of its class.)
         validator: As in `attrs.field`.
         converter: As in `attrs.field`; what is written is read by the annotation first.
         metadata: As in `attrs.field`.
@@ -125,7 +139,8 @@ def entry(
     Raises:
         ValueError: A name that no directory can hold, a mode that is none, or one that contradicts
             `writable`.
-        TypeError: A default that all objects would share and could change: it needs a `factory`.
+        TypeError: A default that all objects would share and could change: it needs a `factory`; a `doc` that
+            is no text.
     """
     if isinstance(default, (list, dict, set, bytearray, Node)):
         raise TypeError(
@@ -133,7 +148,7 @@ def entry(
         )
     if attrs_options.get("on_setattr") is attrs.setters.frozen and writable is None and mode is None:
         writable = False
-    options = EntryOptions(name, mode, writable)
+    options = EntryOptions(name, mode, writable, doc)
     if not options.mode & 0o444:
         attrs_options.setdefault("repr", False)  # a secret to readers is one to logs
     return attrs.field(
