@@ -107,6 +107,7 @@ cdef struct SessionState:
     Limits asked               # 0: as libfuse and the kernel have it
     # told at INIT
     bint initialized
+    bint ending                # handlers are asked to give up, see running.pyx
     bint closed                # no answer may be written any more
     bint nonblocking           # an event loop serves: nobody waits inside libfuse
     uint64_t visits            # atomic: how often the loop came to look for requests (see standby.pyx)

@@ -429,12 +429,18 @@ cdef class Connection:
                 raise OSError(-rc, f"reading from the FUSE connection failed: {os.strerror(-rc)}")
             return None
 
+    def wind_up(self) -> None:
+        """Have handlers told that nobody waits for them: :func:`~fusetree._lowlevel.running.interrupted` is
+        True from now on."""
+        self.c_state.ending = True
+
     def exit(self) -> None:
         """Make whoever receives return None: sets libfuse's exit flag, and ends the stream of a socket.
 
         A thread that is blocked reading the device must be interrupted besides (see wakeup.pyx).
         """
         cdef int fd = fuse_session_fd(self.c_session)
+        self.c_state.ending = True
         fuse_session_exit(self.c_session)
         if self.is_socket:
             c_shutdown(fd, SHUT_RDWR)

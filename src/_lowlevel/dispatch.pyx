@@ -77,6 +77,7 @@ from fusetree._lowlevel.exchange_names cimport enter_names
 from fusetree._lowlevel.fileinfo cimport FileInfo
 from fusetree._lowlevel.inodes cimport NodeAttributes
 from fusetree._lowlevel.request cimport Request
+from fusetree._lowlevel.running cimport enter, leave
 
 from functools import partial
 from types import CoroutineType
@@ -140,9 +141,11 @@ cdef class Dispatcher:
         """
         cdef object handler = self.c_handlers[request.c_opcode]
         cdef object result
+        cdef void *before
         if handler is None:
             request.fail_with(ENOSYS)
             return None
+        before = enter(<void *>request)
         try:
             result = self.run(request, handler)
             if type(result) is coroutine_type:
@@ -150,6 +153,8 @@ cdef class Dispatcher:
             self.reply(request, result)
         except BaseException as exc:
             self.fail(request, exc)
+        finally:
+            leave(before)
         return None
 
     cpdef int finish(self, Request request, object result) except -1:

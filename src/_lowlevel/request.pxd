@@ -2,7 +2,7 @@
 """One request of the kernel: its arguments, and the right to answer it once."""
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from fusetree._lowlevel.capture cimport Captured, SessionState
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_ino_t, fuse_req_t
@@ -40,12 +40,15 @@ cdef class Request:
     cdef RequestContext ctx
     cdef bytes name_bytes
     cdef object other              # second name, data, new attributes, forget list, lock, poll handle
+    cdef int64_t c_began           # when its handler began, monotonic, where a watchdog wants to know; else 0
+    cdef public bint reported      # the watchdog has named it
     cdef PyObject *c_next          # used by rotation.pyx while the request waits for a worker
 
     @staticmethod
     cdef Request wrap(Captured *captured, SessionState *state, object session)
     cdef fuse_req_t take(self) noexcept
     cdef int fail_with(self, int errno) noexcept
+    cdef bint gives_up(self) noexcept
 
 # Tells the table of the directories of a captured request that a handler is in flight there; Request.wrap
 # does it, and who keeps captured requests waiting does it before.  Once it was done, the request must be

@@ -238,6 +238,13 @@ cdef class Request:
             return 0
         return fuse_reply_err(req, errno)
 
+    cdef bint gives_up(self) noexcept:
+        """Whether nobody waits for the answer any more: the caller was interrupted, or the session ends."""
+        cdef fuse_req_t req = self.c_req
+        if self.c_state.ending or self.c_state.closed:
+            return True
+        return req != NULL and fuse_req_interrupted(req) != 0
+
     def __init__(self):
         raise TypeError("a Request is made by the session that received it")
 
@@ -292,6 +299,11 @@ cdef class Request:
     def replied(self) -> bool:
         """Whether it was answered."""
         return self.c_req == NULL
+
+    @property
+    def began(self) -> float:
+        """When its handler began, in seconds of :func:`time.monotonic`; 0.0 where no watchdog asks."""
+        return self.c_began / 1e9
 
     @property
     def interrupted(self) -> bool:

@@ -15,6 +15,7 @@ from fusetree._lowlevel.inodes import InodeTable
 from fusetree._lowlevel.ioctls import IoctlRetry
 from fusetree._lowlevel.polling import PollHandle
 from fusetree._lowlevel.request import RequestContext
+from fusetree._lowlevel.running import interrupted
 from fusetree._lowlevel.statx import StatxAttributes
 from fusetree.errors import FUSEError, MountError, SessionClosedError, UnsupportedFeatureError
 from fusetree.flags import RENAME_EXCHANGE, RENAME_NOREPLACE, ROOT_INODE
@@ -53,6 +54,7 @@ __all__ = [
     "UnsupportedFeatureError",
     "compiled_version",
     "features",
+    "interrupted",
     "package_version",
     "readdir_reply",
     "running_library",

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from fusetree._lowlevel.connection import ReceiveBuffer
 from fusetree.server.loops import (
     BATCH,
+    GRACE,
     INTERRUPT,
     StandbyThread,
     refuse,
     serving_loop,
     set_after_asking,
 )
+from fusetree.server.offload import HandlerThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -31,22 +33,32 @@ if TYPE_CHECKING:
     from fusetree._lowlevel.dispatch import Dispatcher
     from fusetree._lowlevel.request import Request
 
-#: Seconds that cancelled handlers have to end, before their requests are answered without them.
-GRACE = 5.0
-
 
 class AsyncioBackend:
     """Serves one session in the running asyncio loop.  See `loops.Backend`."""
 
     def __init__(
-        self, connection: Connection, dispatcher: Dispatcher, *, standby: bool, cancels: bool
+        self,
+        connection: Connection,
+        dispatcher: Dispatcher,
+        *,
+        standby: bool,
+        cancels: bool,
+        in_threads: frozenset[int],
+        workers: int,
     ) -> None:
         self.ended = threading.Event()
         self.thread = threading.get_ident()
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._dispatcher = dispatcher
+        self._threads: HandlerThreads | None = None
         self._call = dispatcher.call
+        if in_threads:
+            self._threads = HandlerThreads(
+                dispatcher, in_threads, workers, hand_over=self._take_coroutine, failed=self._end_from_thread
+            )
+            self._call = self._threads.call
         self._finish = dispatcher.finish
         self._fail = dispatcher.fail
         self._fd = connection.fileno()
@@ -55,8 +67,10 @@ class AsyncioBackend:
         self._cancels = cancels
         self._standby: StandbyThread | None = None
         self._over: asyncio.Future[None] = self._loop.create_future()
+        self._error: BaseException | None = None
         self._serial = 0
-        self._waiting: dict[int, tuple[asyncio.Task[None], Request]] = {}  # by token, see Request.watch
+        # By token, see Request.watch.
+        self._waiting: dict[int, tuple[asyncio.Task[None], Request, Coroutine[Any, Any, Any]]] = {}
         self._undoing: set[asyncio.Task[Any]] = set()  # what handlers take back; nobody waits for it
         self._context = contextvars.copy_context()
         dispatcher.background = self._undo
@@ -88,6 +102,8 @@ class AsyncioBackend:
                     await self._cancel_all()
                 finally:
                     self._answer_all()
+        if self._error is not None:
+            raise self._error
 
     def stop(self) -> None:
         """Make `run` return, from any thread."""
@@ -100,13 +116,28 @@ class AsyncioBackend:
         """Receive nothing more, cancel all handlers and answer their requests."""
         self._end()
         self._receive_no_more()
-        for task, _ in list(self._waiting.values()):
+        self._connection.wind_up()
+        for task, _, _ in list(self._waiting.values()):
             task.cancel()
+        if self._threads is not None:
+            self._threads.stop()
         self._answer_all()
 
-    def _end(self) -> None:
+    def waiting(self) -> list[tuple[Request, Coroutine[Any, Any, Any]]]:
+        """The requests whose handlers wait, and their coroutines; from any thread."""
+        return [(request, coroutine) for _, request, coroutine in list(self._waiting.values())]
+
+    def _end(self, error: BaseException | None = None) -> None:
+        if self._error is None:
+            self._error = error
         if not self._over.done():
             self._over.set_result(None)
+
+    def _end_from_thread(self, error: BaseException) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._end, error)
+        except RuntimeError:
+            pass  # the loop is closed, so the program has ended
 
     def _receive_no_more(self) -> None:
         self._loop.remove_reader(self._fd)
@@ -117,19 +148,41 @@ class AsyncioBackend:
 
     async def _let_finish(self) -> None:
         self._receive_no_more()
-        while tasks := [task for task, _ in self._waiting.values()] + list(self._undoing):
+        await self._threads_idle(None)  # they may still hand something over to the loop
+        while tasks := [task for task, _, _ in self._waiting.values()] + list(self._undoing):
             await asyncio.wait(tasks)
 
     async def _cancel_all(self) -> None:
-        tasks = [task for task, _ in self._waiting.values()]
+        if self._threads is not None:
+            self._connection.wind_up()
+            self._threads.drop()
+        tasks = [task for task, _, _ in self._waiting.values()]
         for task in tasks:
             task.cancel()
         tasks.extend(self._undoing)
         if tasks:
             await asyncio.wait(tasks, timeout=GRACE)
+        await self._threads_idle(GRACE)
+        if self._threads is not None:
+            self._threads.stop()
+
+    async def _threads_idle(self, timeout: float | None) -> None:
+        """Wait until the threads have nothing left to do."""
+        if self._threads is None:
+            return
+        idle: asyncio.Future[None] = self._loop.create_future()
+
+        def tell() -> None:
+            try:
+                self._loop.call_soon_threadsafe(_settle, idle)
+            except RuntimeError:
+                pass  # the loop is closed: nobody waits any more
+
+        self._threads.when_idle(tell)
+        await asyncio.wait({idle}, timeout=timeout)
 
     def _answer_all(self) -> None:
-        for _, request in self._waiting.values():
+        for _, request, _ in self._waiting.values():
             refuse(self._dispatcher, request)
 
     # ---- requests
@@ -152,8 +205,7 @@ class AsyncioBackend:
                 handle(request)
         except OSError as exc:  # of reading the device
             self._loop.remove_reader(self._fd)
-            if not self._over.done():
-                self._over.set_exception(exc)
+            self._end(exc)
 
     def _take_handed(self) -> None:
         """The stand-by thread received what needs Python."""
@@ -189,7 +241,7 @@ class AsyncioBackend:
                 eager_start=True,
             )
             if not task.done():
-                self._wait_for(request, task)
+                self._wait_for(request, task, coroutine)
 
     else:
 
@@ -197,18 +249,39 @@ class AsyncioBackend:
             self, request: Request, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
         ) -> None:
             make: Callable[..., asyncio.Task[None]] = functools.partial(asyncio.Task, loop=self._loop)
-            self._wait_for(request, context.run(make, self._answer(request, coroutine)))
+            self._wait_for(request, context.run(make, self._answer(request, coroutine)), coroutine)
 
-    def _wait_for(self, request: Request, task: asyncio.Task[None]) -> None:
+    def _take_coroutine(
+        self, request: Request, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
+    ) -> None:
+        """In one of the threads: the handler was async after all."""
+        try:
+            self._loop.call_soon_threadsafe(self._start_handed, request, coroutine, context)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            refuse(self._dispatcher, request)
+
+    def _start_handed(
+        self, request: Request, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
+    ) -> None:
+        if self._over.done() and self._cancels:
+            coroutine.close()
+            refuse(self._dispatcher, request)
+        else:
+            self._start(request, coroutine, context)
+
+    def _wait_for(
+        self, request: Request, task: asyncio.Task[None], coroutine: Coroutine[Any, Any, Any]
+    ) -> None:
         self._serial = token = self._serial + 1
-        self._waiting[token] = task, request
+        self._waiting[token] = task, request, coroutine
         task.add_done_callback(functools.partial(self._done, token))
         self._connection.begin_drain(False)  # it wants its turn of the loop
         if self._cancels and request.watch(token):
             task.cancel()
 
     def _done(self, token: int, task: asyncio.Task[None]) -> None:
-        _, request = self._waiting.pop(token)
+        _, request, _ = self._waiting.pop(token)
         if not request.replied:  # cancelled before its first step
             refuse(self._dispatcher, request)
 
@@ -224,6 +297,12 @@ class AsyncioBackend:
             self._finish(request, result)
 
     def _undo(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        if threading.get_ident() != self.thread:
+            try:
+                self._loop.call_soon_threadsafe(self._undo, coroutine)
+            except RuntimeError:  # the loop is closed: everything is taken back by destroy()
+                coroutine.close()
+            return
         task = self._loop.create_task(coroutine, name="fusetree-undo")
         self._undoing.add(task)
         task.add_done_callback(self._undone)

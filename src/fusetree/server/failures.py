@@ -57,7 +57,7 @@ class Failures:
         if number != errno.EIO and isinstance(exc, OSError):
             return number
         logger.error(
-            "handler %s failed%s: EIO was answered", request.operation, self._where(request), exc_info=exc
+            "handler %s failed%s: EIO was answered", request.operation, self.where(request), exc_info=exc
         )
         with self._lock:
             self._count += 1
@@ -70,7 +70,8 @@ class Failures:
         if self._strict:
             self._stop()
 
-    def _where(self, request: Request) -> str:
+    def where(self, request: Request) -> str:
+        """On what the request is, for the log."""
         text = f" on inode {request.inode}"
         if self._describe is not None and request.inode:
             try:

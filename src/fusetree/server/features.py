@@ -15,8 +15,11 @@ import attrs
 
 from fusetree._lowlevel.features import CAPABILITIES, FUNCTIONS, compiled_version, runtime_version
 from fusetree.errors import UnsupportedFeatureError
+from fusetree.server.operations import HANDLERS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from fusetree._lowlevel.connection import Connection
     from fusetree.server.operations import Operations
     from fusetree.server.options import SessionOptions, Wish
@@ -96,9 +99,11 @@ class Negotiation:
 
     :param operations: whose attributes decide where *options* say nothing.
     :param options: what the caller insists on, refuses, or leaves open.
+    :param handlers: names of the handlers that are defined.
     """
 
-    def __init__(self, operations: Operations, options: SessionOptions) -> None:
+    def __init__(self, operations: Operations, options: SessionOptions, handlers: Collection[str]) -> None:
+        self._handlers = handlers
         self._reasons: dict[str, str] = {}
         self._wishes: dict[str, Wish] = {}
         for name, attribute in _ATTRIBUTES.items():
@@ -170,14 +175,23 @@ class Negotiation:
             }
         for name in CAPABILITIES:
             found[name] = self._feature(connection, name)
+        for name in FUNCTIONS:
+            found[name] = self._function(found[name])
         seconds = self.limits.get("request_timeout")
         timeout = found["request_timeout"]
         if timeout.compiled:
             reason = "not asked for" if seconds is None else f"{seconds} s"
             found["request_timeout"] = attrs.evolve(timeout, on=seconds is not None, reason=reason)
-        else:
-            found["request_timeout"] = attrs.evolve(timeout, on=False)
         return found
+
+    def _function(self, feature: Feature) -> Feature:
+        """One that is no capability: as it is in this session."""
+        if not feature.compiled:
+            return attrs.evolve(feature, on=False)
+        if feature.name in HANDLERS:
+            defined = feature.name in self._handlers
+            return attrs.evolve(feature, on=defined, reason="" if defined else "no handler is defined")
+        return attrs.evolve(feature, on=True)
 
     def _feature(self, connection: Connection, name: str) -> Feature:
         bit, needs = CAPABILITIES[name]

@@ -37,6 +37,9 @@ INTERRUPT = 36
 #: How many requests are handled before the loop gets back to its other business.
 BATCH = 64
 
+#: Seconds that handlers have to end when the serving ends, before their requests are answered without them.
+GRACE = 5.0
+
 _XATTR_CREATE = 1
 _XATTR_REPLACE = 2
 
@@ -91,13 +94,22 @@ class Backend(Protocol):
     """Serves one session in an event loop."""
 
     def __init__(
-        self, connection: Connection, dispatcher: Dispatcher, *, standby: bool, cancels: bool
+        self,
+        connection: Connection,
+        dispatcher: Dispatcher,
+        *,
+        standby: bool,
+        cancels: bool,
+        in_threads: frozenset[int],
+        workers: int,
     ) -> None:
         """Made in the loop's thread.
 
         :param standby: whether the session has an inode table, which is then served also while the loop is
             busy.
         :param cancels: whether an interrupt, and the end of the serving, cancels handlers; else they finish.
+        :param in_threads: operations whose handlers run in threads, and not in the loop.
+        :param workers: how many of these may run at once.
         """
 
     @property
@@ -119,6 +131,9 @@ class Backend(Protocol):
 
     def stop(self) -> None:
         """Make :meth:`run` return, from any thread."""
+
+    def waiting(self) -> list[tuple[Request, Coroutine[Any, Any, Any]]]:
+        """The requests whose handlers wait, and their coroutines; from any thread."""
 
     def cut(self) -> None:
         """In the loop's thread: receive nothing more, cancel handlers, answer their requests with EINTR."""

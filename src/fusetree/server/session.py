@@ -22,23 +22,27 @@ import sys
 import threading
 import traceback
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fusetree._lowlevel.connection import Connection, ReceiveBuffer
 from fusetree._lowlevel.dispatch import Dispatcher
+from fusetree._lowlevel.watched import WatchedDispatcher
 from fusetree.errors import SessionClosedError
 from fusetree.server import mountinfo
 from fusetree.server.failures import Failures
 from fusetree.server.features import Feature, Negotiation
 from fusetree.server.loops import running_backend
+from fusetree.server.offload import sync_opcodes
 from fusetree.server.operations import handlers_of
 from fusetree.server.options import SessionOptions
 from fusetree.server.threads import ThreadPool, start_thread
+from fusetree.server.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
     from types import TracebackType
 
+    from fusetree._lowlevel.request import Request
     from fusetree.server.loops import Backend
     from fusetree.server.operations import Operations
 
@@ -86,14 +90,20 @@ class Session:
             raise TypeError("Session needs either a mountpoint or a descriptor (fd=)")
         self.operations = operations
         self.mountpoint = None if mountpoint is None else os.path.abspath(os.fspath(mountpoint))
-        handlers = handlers_of(operations)
+        self._handlers = handlers = handlers_of(operations)
         self.options = chosen = SessionOptions.of(options)
-        self._negotiation = Negotiation(operations, chosen)
+        self._negotiation = Negotiation(operations, chosen, handlers)
         option_list = list(chosen.strings()) if self.mountpoint is not None else _without_mount(chosen)
         if operations.enable_acl and "default_permissions" not in option_list and fd is None:
             option_list.append("default_permissions")
         self._failures = Failures(operations.describe, strict=strict, stop=self._stop_from_handler)
-        self._dispatcher = Dispatcher(handlers, self._failures, self._failures.answered)
+        self._watchdog: Watchdog | None = None
+        if chosen.watchdog is None:
+            self._dispatcher = Dispatcher(handlers, self._failures, self._failures.answered)
+        else:
+            watched = WatchedDispatcher(handlers, self._failures, self._failures.answered)
+            self._dispatcher = watched
+            self._watchdog = Watchdog(chosen.watchdog, watched, self._waiting, self._failures.where)
         self._connection = Connection(
             set(handlers),
             option_list,
@@ -167,6 +177,8 @@ class Session:
         _sessions.add(self)
         self._begun = True
         self.operations.init()
+        if self._watchdog is not None:
+            self._watchdog.start()
         table = self.operations.inode_table
         if table is not None:
             pointer = self._connection.pointer
@@ -175,7 +187,14 @@ class Session:
                 start_thread("fusetree-reaper", table.run_reaper),
             ]
 
-    async def serve(self, *, close: bool = True, cancel_handlers: bool = True) -> None:
+    async def serve(
+        self,
+        *,
+        close: bool = True,
+        cancel_handlers: bool = True,
+        sync_handlers: Literal["loop", "threads"] = "loop",
+        workers: int = 8,
+    ) -> None:
         """Serve in the running event loop, asyncio or trio, until unmounted from outside, stopped or
         cancelled; then the session is closed.
 
@@ -187,10 +206,18 @@ class Session:
         :param close: False leaves the session open, so mounted, for :meth:`close`; nobody answers meanwhile.
         :param cancel_handlers: False lets handlers finish, whether their caller gave up waiting or the
             serving ends, unless the task that awaits this is cancelled.
+        :param sync_handlers: where handlers run that are not ``async``: "loop" runs them in the loop, which
+            is fastest and right for what does not block; "threads" runs them in threads of their own, so that
+            they hold up nobody.  These are not cancelled: `lowlevel.interrupted()` tells them.
+        :param workers: how many handlers may run at once in such threads.
         :raises RuntimeError: neither asyncio nor trio runs here, or a loop serves the session already.
         :raises MountError: the connection ended before the handshake was done.
         :raises BaseException: what a strict session kept.
         """
+        if sync_handlers not in ("loop", "threads"):
+            raise ValueError(f'sync_handlers is "loop" or "threads", not {sync_handlers!r}')
+        if workers < 1:
+            raise ValueError(f"workers must be at least 1, not {workers}")
         backend_class = running_backend()
         with self._lock:
             if self._closing:
@@ -202,6 +229,8 @@ class Session:
                 self._dispatcher,
                 standby=self.operations.inode_table is not None,
                 cancels=cancel_handlers,
+                in_threads=sync_opcodes(self._handlers) if sync_handlers == "threads" else frozenset(),
+                workers=workers,
             )
             pool = self._pool
         self._failures.passing = (KeyboardInterrupt, SystemExit)  # they end the program that has this loop
@@ -287,6 +316,8 @@ class Session:
                 backend.stop()
                 if not backend.ended.wait(CLOSE_GRACE):
                     logger.warning("closing although the event loop does not end its handlers: it is blocked")
+        if self._watchdog is not None:
+            self._watchdog.stop()
         self._connection.exit()
         if pool is not None:
             pool.stop()
@@ -308,6 +339,11 @@ class Session:
         finally:
             self._closed.set()
         self._failures.raise_kept()
+
+    def _waiting(self) -> list[tuple[Request, Coroutine[Any, Any, Any]]]:
+        """Handlers that an event loop waits for, for the watchdog."""
+        backend = self._backend
+        return [] if backend is None else backend.waiting()
 
     def _all_ended(self) -> None:
         """The last worker ended.  The kernel gives the number of a mount that is gone to the next one, so

@@ -14,6 +14,7 @@ for it.
 from __future__ import annotations
 
 import contextvars
+import math
 import threading
 import types
 from typing import TYPE_CHECKING, Any
@@ -26,12 +27,14 @@ except ImportError as missing:
 from fusetree._lowlevel.connection import ReceiveBuffer
 from fusetree.server.loops import (
     BATCH,
+    GRACE,
     INTERRUPT,
     StandbyThread,
     refuse,
     serving_loop,
     set_after_asking,
 )
+from fusetree.server.offload import HandlerThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -45,13 +48,27 @@ class TrioBackend:
     """Serves one session in the running trio loop.  See `loops.Backend`."""
 
     def __init__(
-        self, connection: Connection, dispatcher: Dispatcher, *, standby: bool, cancels: bool
+        self,
+        connection: Connection,
+        dispatcher: Dispatcher,
+        *,
+        standby: bool,
+        cancels: bool,
+        in_threads: frozenset[int],
+        workers: int,
     ) -> None:
         self.ended = threading.Event()
         self.thread = threading.get_ident()
         self._token = trio.lowlevel.current_trio_token()
         self._connection = connection
         self._dispatcher = dispatcher
+        self._threads: HandlerThreads | None = None
+        self._call = dispatcher.call
+        if in_threads:
+            self._threads = HandlerThreads(
+                dispatcher, in_threads, workers, hand_over=self._take_coroutine, failed=self._end_from_thread
+            )
+            self._call = self._threads.call
         self._fd = connection.fileno()
         self._buffer = ReceiveBuffer()
         self._wants_standby = standby
@@ -62,7 +79,8 @@ class TrioBackend:
         self._scope = trio.CancelScope()
         self._nursery: trio.Nursery
         self._serial = 0
-        self._waiting: dict[int, tuple[trio.CancelScope, Request]] = {}  # by token, see Request.watch
+        # By token, see Request.watch.
+        self._waiting: dict[int, tuple[trio.CancelScope, Request, Coroutine[Any, Any, Any]]] = {}
         self._context = contextvars.copy_context()
         dispatcher.background = self._undo
         dispatcher.ask_first = set_after_asking
@@ -81,8 +99,11 @@ class TrioBackend:
                         if self._wants_standby:
                             self._standby = StandbyThread(self._connection)
                             self._nursery.start_soon(self._read, self._standby.fileno, self._take_handed)
+                if not self._cancels:
+                    await self._threads_idle(math.inf)
             finally:
                 self._receive_no_more()
+                await self._stop_threads()
                 self._answer_all()
         if self._error is not None:
             raise self._error
@@ -100,7 +121,14 @@ class TrioBackend:
         self._scope.cancel()
         trio.lowlevel.notify_closing(self._fd)
         self._receive_no_more()
+        self._connection.wind_up()
+        if self._threads is not None:
+            self._threads.stop()
         self._answer_all()
+
+    def waiting(self) -> list[tuple[Request, Coroutine[Any, Any, Any]]]:
+        """The requests whose handlers wait, and their coroutines; from any thread."""
+        return [(request, coroutine) for _, request, coroutine in list(self._waiting.values())]
 
     def _end(self, error: BaseException | None = None) -> None:
         over, self._over = self._over, True
@@ -112,6 +140,37 @@ class TrioBackend:
             self._receive_no_more()
             trio.lowlevel.notify_closing(self._fd)  # ends the reader, and leaves handlers alone
 
+    def _end_from_thread(self, error: BaseException) -> None:
+        try:
+            self._token.run_sync_soon(self._end, error)
+        except trio.RunFinishedError:
+            pass  # the program has ended
+
+    async def _threads_idle(self, seconds: float) -> None:
+        """Wait until the threads have nothing left to do."""
+        if self._threads is None:
+            return
+        idle = trio.Event()
+
+        def tell() -> None:
+            try:
+                self._token.run_sync_soon(idle.set)
+            except trio.RunFinishedError:
+                pass  # nobody waits any more
+
+        self._threads.when_idle(tell)
+        with trio.move_on_after(seconds):
+            await idle.wait()
+
+    async def _stop_threads(self) -> None:
+        if self._threads is None:
+            return
+        self._connection.wind_up()
+        self._threads.drop()
+        with trio.CancelScope(shield=True):
+            await self._threads_idle(GRACE)
+        self._threads.stop()
+
     def _receive_no_more(self) -> None:
         standby, self._standby = self._standby, None
         if standby is not None:
@@ -119,7 +178,7 @@ class TrioBackend:
             standby.stop(self._dispatcher)
 
     def _answer_all(self) -> None:
-        for _, request in self._waiting.values():
+        for _, request, _ in self._waiting.values():
             refuse(self._dispatcher, request)
 
     # ---- requests
@@ -149,7 +208,7 @@ class TrioBackend:
     async def _serve(self, fd: int, take: Callable[[], Request | None], scope: trio.CancelScope) -> None:
         """Serve inside *scope* until a handler has waited."""
         connection = self._connection
-        call, finish, fail = self._dispatcher.call, self._dispatcher.finish, self._dispatcher.fail
+        call, finish, fail = self._call, self._dispatcher.finish, self._dispatcher.fail
         fresh = self._context.copy
         wait = trio.lowlevel.wait_readable
         while not self._over:
@@ -189,7 +248,7 @@ class TrioBackend:
     ) -> None:
         """The rest of a handler that has to wait."""
         self._serial = token = self._serial + 1
-        self._waiting[token] = scope, request
+        self._waiting[token] = scope, request, coroutine
         try:
             if self._cancels and request.watch(token):
                 scope.cancel()
@@ -209,7 +268,48 @@ class TrioBackend:
         if waiting is not None:
             waiting[0].cancel()
 
+    def _take_coroutine(
+        self, request: Request, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
+    ) -> None:
+        """In one of the threads: the handler was async after all."""
+        try:
+            self._token.run_sync_soon(self._start_handed, request, coroutine, context)
+        except trio.RunFinishedError:
+            coroutine.close()
+            refuse(self._dispatcher, request)
+
+    def _start_handed(
+        self, request: Request, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
+    ) -> None:
+        if self._over:
+            coroutine.close()
+            refuse(self._dispatcher, request)
+        else:
+            self._nursery.start_soon(self._run_handed, request, coroutine, context)
+
+    async def _run_handed(
+        self, request: Request, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
+    ) -> None:
+        with trio.CancelScope() as scope:
+            try:
+                trap = context.run(coroutine.send, None)
+            except StopIteration as end:
+                self._dispatcher.finish(request, end.value)
+            except trio.Cancelled:
+                refuse(self._dispatcher, request)
+                raise
+            except BaseException as exc:  # noqa: BLE001
+                self._dispatcher.fail(request, exc)
+            else:
+                await self._wait_for(request, coroutine, context, trap, scope)
+
     def _undo(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        if threading.get_ident() != self.thread:
+            try:
+                self._token.run_sync_soon(self._undo, coroutine)
+            except trio.RunFinishedError:  # everything is taken back by destroy()
+                coroutine.close()
+            return
         self._nursery.start_soon(self._take_back, coroutine, name="fusetree-undo")
 
     async def _take_back(self, coroutine: Coroutine[Any, Any, Any]) -> None:

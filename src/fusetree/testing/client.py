@@ -17,7 +17,7 @@ import socket
 import weakref
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fusetree.testing.connection import Credentials
 from fusetree.testing.deadlines import wait_until
@@ -57,6 +57,7 @@ class Client(PathClient):
         *,
         workers: int = 8,
         backend: BackendName = "threads",
+        sync_handlers: Literal["loop", "threads"] = "loop",
         loop_debug: bool = False,
         strict: bool = False,
         timeout: float = 10.0,
@@ -72,6 +73,7 @@ class Client(PathClient):
             root: a directory node, a mapping that one is made of, or operations.
             workers: handlers that may run at once in threads.
             backend: who runs the handlers: "threads", or an "asyncio" or "trio" loop in a thread of its own.
+            sync_handlers: where a loop has ordinary handlers run, see `lowlevel.Session.serve`.
             loop_debug: asyncio's debug mode.
             strict: an exception in a handler that is a bug is raised by `close`.
             timeout: seconds that every wait may take.
@@ -111,7 +113,9 @@ class Client(PathClient):
             if backend == "threads":
                 self.session.start(workers)
             else:
-                self._loop = LoopThread(self.session, backend, debug=loop_debug)
+                self._loop = LoopThread(
+                    self.session, backend, debug=loop_debug, sync_handlers=sync_handlers, workers=workers
+                )
             self.finish_init(handshake)
         except BaseException:
             self.close()

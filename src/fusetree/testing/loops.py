@@ -5,6 +5,7 @@ The client is synchronous and blocks; the loop is somewhere else, as a program t
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -24,9 +25,11 @@ class LoopThread:
         session: what to serve.
         backend: "asyncio" or "trio".
         debug: asyncio's debug mode.
+        **how: for ``session.serve()``.
     """
 
-    def __init__(self, session: Session, backend: BackendName, *, debug: bool = False) -> None:
+    def __init__(self, session: Session, backend: BackendName, *, debug: bool = False, **how: Any) -> None:
+        self._how = how
         self._session = session
         self._run = self._runner(backend, debug)
         self.failure: BaseException | None = None  # what serve() raised; set before the thread ends
@@ -38,11 +41,11 @@ class LoopThread:
         if backend == "asyncio":
             import asyncio
 
-            return lambda: asyncio.run(session.serve(), debug=debug)
+            return lambda: asyncio.run(session.serve(**self._how), debug=debug)
         if backend == "trio":
             import trio
 
-            return lambda: trio.run(session.serve)
+            return lambda: trio.run(functools.partial(session.serve, **self._how))
         raise ValueError(f'backend is "threads", "asyncio" or "trio", not {backend!r}')
 
     def _body(self) -> None:
