@@ -48,6 +48,7 @@ cdef enum Opcode:
     OP_BMAP = 37
     OP_IOCTL = 39
     OP_POLL = 40
+    OP_NOTIFY_REPLY = 41       # ino: the number that retrieve gave out; never answered
     OP_BATCH_FORGET = 42
     OP_FALLOCATE = 43
     OP_READDIRPLUS = 44

@@ -1,6 +1,8 @@
 # cython: language_level=3
 """Callbacks of the requests on open files and open directories."""
 
+from libc.stdint cimport uint64_t
+
 from fusetree._lowlevel.answers_directories cimport answer_opendir, answer_readdir, answer_releasedir
 from fusetree._lowlevel.answers_files cimport answer_flush, answer_open, answer_read, answer_release
 from fusetree._lowlevel.capture cimport (
@@ -10,6 +12,7 @@ from fusetree._lowlevel.capture cimport (
     OP_FSYNC,
     OP_FSYNCDIR,
     OP_LSEEK,
+    OP_NOTIFY_REPLY,
     OP_OPEN,
     OP_OPENDIR,
     OP_READ,
@@ -22,8 +25,14 @@ from fusetree._lowlevel.capture cimport (
     SessionState,
     current,
 )
-from fusetree._lowlevel.libfuse.common cimport fuse_file_info
-from fusetree._lowlevel.libfuse.lowlevel cimport fuse_ino_t, fuse_lowlevel_ops, fuse_req_t, fuse_req_userdata
+from fusetree._lowlevel.libfuse.common cimport FUSE_BUF_IS_FD, fuse_bufvec, fuse_file_info
+from fusetree._lowlevel.libfuse.lowlevel cimport (
+    fuse_ino_t,
+    fuse_lowlevel_ops,
+    fuse_reply_none,
+    fuse_req_t,
+    fuse_req_userdata,
+)
 from fusetree._lowlevel.libfuse.posix cimport off_t
 
 
@@ -148,8 +157,22 @@ cdef void on_lseek(
     c.number = whence
 
 
+cdef void on_retrieve_reply(
+        fuse_req_t req, void *cookie, fuse_ino_t ino, off_t offset, fuse_bufvec *bufv) noexcept nogil:
+    cdef Captured *c = current()
+    c.opcode = OP_NOTIFY_REPLY
+    c.req = NULL
+    c.ino = <uint64_t>cookie
+    c.off = offset
+    # Nobody asks libfuse to splice from the device, so the data is in memory.
+    c.data = <const char *>bufv.buf[0].mem
+    c.size = 0 if bufv.buf[0].flags & FUSE_BUF_IS_FD else bufv.buf[0].size
+    fuse_reply_none(req)
+
+
 cdef void register_files(fuse_lowlevel_ops *ops, set wanted):
     """Enter the callbacks of the *wanted* handlers; "readdir" and "readdirplus" are the two ways to list."""
+    ops.retrieve_reply = on_retrieve_reply
     if "open" in wanted:
         ops.open = on_open
     if "read" in wanted:

@@ -168,6 +168,46 @@ static inline uint64_t ft_capabilities(const struct fuse_conn_info *conn)
 #endif
 }
 
+/* Telling the kernel that a name is to be looked up again: libfuse 3.12; its first releases take flags besides. */
+#if FUSE_VERSION < FUSE_MAKE_VERSION(3, 12)
+#define FT_HAVE_EXPIRE_ENTRY 0
+static inline int ft_notify_expire_entry(struct fuse_session *se, fuse_ino_t parent, const char *name, size_t length)
+{
+    (void)se;
+    (void)parent;
+    (void)name;
+    (void)length;
+    return -ENOSYS;
+}
+#else
+#define FT_HAVE_EXPIRE_ENTRY 1
+typedef int (*ft_expire_entry)(struct fuse_session *, fuse_ino_t, const char *, size_t);
+typedef int (*ft_expire_entry_flags)(struct fuse_session *, fuse_ino_t, const char *, size_t, int);
+static inline int ft_notify_expire_entry(struct fuse_session *se, fuse_ino_t parent, const char *name, size_t length)
+{
+    void *function = (void *)fuse_lowlevel_notify_expire_entry;
+    if (__builtin_types_compatible_p(__typeof__(&fuse_lowlevel_notify_expire_entry), ft_expire_entry))
+        return ((ft_expire_entry)function)(se, parent, name, length);
+    return ((ft_expire_entry_flags)function)(se, parent, name, length, 1 /* FUSE_LL_EXPIRE_ONLY */);
+}
+#endif
+
+/* Making all names be looked up again at once: libfuse 3.18 */
+#if FUSE_VERSION < FUSE_MAKE_VERSION(3, 18)
+#define FT_HAVE_INCREMENT_EPOCH 0
+#define fuse_lowlevel_notify_increment_epoch(se) ((void)(se), -ENOSYS)
+#else
+#define FT_HAVE_INCREMENT_EPOCH 1
+#endif
+
+/* Making the kernel let go of inodes that nobody uses: libfuse 3.19 */
+#if FUSE_VERSION < FUSE_MAKE_VERSION(3, 19)
+#define FT_HAVE_PRUNE 0
+#define fuse_lowlevel_notify_prune(se, inodes, count) ((void)(se), (void)(inodes), (void)(count), -ENOSYS)
+#else
+#define FT_HAVE_PRUNE 1
+#endif
+
 /* A capability that the headers do not name is 0: never offered, never wanted. */
 #ifndef FUSE_CAP_CACHE_SYMLINKS
 #define FUSE_CAP_CACHE_SYMLINKS 0

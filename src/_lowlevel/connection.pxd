@@ -8,6 +8,7 @@ from fusetree._lowlevel.inodes cimport InodeTable
 from fusetree._lowlevel.libfuse.common cimport fuse_buf
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_session
 from fusetree._lowlevel.request cimport Request
+from fusetree._lowlevel.retrieves cimport Retrieves
 
 
 cdef class ReceiveBuffer:
@@ -18,6 +19,7 @@ cdef class Connection:
     cdef fuse_session *c_session   # owned; destroyed when the last Request is gone
     cdef SessionState c_state
     cdef InodeTable table
+    cdef Retrieves retrieves       # cached data that the kernel was asked for
     cdef bint mounted
     cdef bint is_socket
     # how a loop drains; used by its thread only, see `take`
@@ -27,7 +29,6 @@ cdef class Connection:
     cdef int c_rest                # ... of these, how many are left
 
     cdef int detach_device(self) except -1
-    cdef int notified(self, int rc, str what) except -1
     cdef Request next_request(self, ReceiveBuffer buffer)
 
 # Receives until a request needs Python: 1; 0 when the connection ended; else a negative errno (-EAGAIN: an

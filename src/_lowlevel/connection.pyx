@@ -23,7 +23,15 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from fusetree._lowlevel.capture cimport OP_INIT, OP_NONE, Captured, Limits, SessionState, set_current
+from fusetree._lowlevel.capture cimport (
+    OP_INIT,
+    OP_NONE,
+    OP_NOTIFY_REPLY,
+    Captured,
+    Limits,
+    SessionState,
+    set_current,
+)
 from fusetree._lowlevel.capture_devices cimport register_devices
 from fusetree._lowlevel.capture_files cimport register_files
 from fusetree._lowlevel.capture_inodes cimport register_inodes
@@ -40,15 +48,9 @@ from fusetree._lowlevel.libfuse.common cimport (
     FUSE_CAP_SPLICE_READ,
     FUSE_CAP_SPLICE_WRITE,
     fuse_buf,
-    fuse_buf_copy_flags,
-    fuse_bufvec,
 )
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_custom_io,
-    fuse_lowlevel_notify_delete,
-    fuse_lowlevel_notify_inval_entry,
-    fuse_lowlevel_notify_inval_inode,
-    fuse_lowlevel_notify_store,
     fuse_lowlevel_ops,
     fuse_session,
     fuse_session_custom_io,
@@ -69,6 +71,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_init,
 )
 from fusetree._lowlevel.request cimport Request
+from fusetree._lowlevel.retrieves cimport Retrieves
 from fusetree._lowlevel.packing cimport monotonic_ns
 
 from fusetree._lowlevel import log
@@ -199,6 +202,7 @@ cdef class Connection:
         pthread_mutex_init(&self.c_state.read_lock, NULL)
         pthread_mutex_init(&self.c_state.write_lock, NULL)
         self.table = table
+        self.retrieves = Retrieves()
         if table is not None:
             self.c_state.table = table.c_table
         self.c_state.python_forget = "forget" in names
@@ -369,7 +373,9 @@ cdef class Connection:
                 if self.c_state.closed or fuse_session_exited(self.c_session):
                     return None
                 raise OSError(-rc, f"reading from the FUSE connection failed: {os.strerror(-rc)}")
-            if captured.opcode != OP_INIT:
+            if captured.opcode == OP_NOTIFY_REPLY:
+                self.retrieves.deliver(&captured)
+            elif captured.opcode != OP_INIT:
                 return Request.wrap(&captured, &self.c_state, self)
 
     def receive(self, ReceiveBuffer buffer not None) -> Request | None:
@@ -421,7 +427,9 @@ cdef class Connection:
                         break
                     self.c_vain = 0
             if rc == 1:
-                if captured.opcode != OP_INIT:
+                if captured.opcode == OP_NOTIFY_REPLY:
+                    self.retrieves.deliver(&captured)
+                elif captured.opcode != OP_INIT:
                     return Request.wrap(&captured, &self.c_state, self)
                 continue
             ended = self.c_state.closed or fuse_session_exited(self.c_session)
@@ -460,6 +468,7 @@ cdef class Connection:
         if self.mounted and unmount:
             with nogil:
                 fuse_session_unmount(self.c_session)
+        self.retrieves.fail_all(SessionClosedError("the session was closed before the kernel answered"))
 
     def abandon(self) -> None:
         """In the child of a fork: let go of the device, without unmounting what belongs to the parent."""
@@ -480,68 +489,3 @@ cdef class Connection:
         finally:
             os.close(null)
         return 0
-
-    cdef int notified(self, int rc, str what) except -1:
-        if self.c_state.closed:
-            raise SessionClosedError(f"{what}: the session is closed")
-        return check(rc, what)
-
-    def invalidate_inode(self, ino: int, attr_only: bool = False) -> None:
-        """Tell the kernel to forget attributes and, unless *attr_only*, cached content of *ino*.
-
-        :raises FileNotFoundError: the kernel does not know the inode.
-        """
-        cdef unsigned long long c_ino = ino
-        cdef int rc
-        cdef int off = -1 if attr_only else 0
-        with nogil:
-            rc = fuse_lowlevel_notify_inval_inode(self.c_session, c_ino, off, 0)
-        self.notified(rc, f"invalidate_inode({ino})")
-
-    def invalidate_entry(self, parent: int, bytes name not None) -> None:
-        """Tell the kernel to forget what *name* in directory *parent* leads to.
-
-        It waits for the lock of the directory: never call it from a handler of a request on that directory
-        (libfuse, doc/README.notifications: deadlock).
-
-        :raises FileNotFoundError: the kernel does not know the name.
-        """
-        cdef unsigned long long c_parent = parent
-        cdef const char *c_name = name
-        cdef size_t size = len(name)
-        cdef int rc
-        with nogil:
-            rc = fuse_lowlevel_notify_inval_entry(self.c_session, c_parent, c_name, size)
-        self.notified(rc, f"invalidate_entry({parent}, {name!r})")
-
-    def notify_delete(self, parent: int, child: int, bytes name not None) -> None:
-        """Tell the kernel that *name*, leading to *child*, was removed from *parent*; watchers of inotify(7)
-        are told too.
-
-        The same deadlock rule as for :meth:`invalidate_entry`.
-
-        :raises FileNotFoundError: the kernel does not know the name.
-        """
-        cdef unsigned long long c_parent = parent
-        cdef unsigned long long c_child = child
-        cdef const char *c_name = name
-        cdef size_t size = len(name)
-        cdef int rc
-        with nogil:
-            rc = fuse_lowlevel_notify_delete(self.c_session, c_parent, c_child, c_name, size)
-        self.notified(rc, f"notify_delete({parent}, {child}, {name!r})")
-
-    def notify_store(self, ino: int, offset: int, data) -> None:
-        """Put *data* into the page cache of *ino* at *offset* bytes."""
-        cdef unsigned long long c_ino = ino
-        cdef long long c_offset = offset
-        cdef bytes owned = bytes(data)
-        cdef fuse_bufvec vector
-        cdef int rc
-        memset(&vector, 0, sizeof(vector))
-        vector.count = 1
-        vector.buf[0].size = len(owned)
-        vector.buf[0].mem = PyBytes_AS_STRING(owned)
-        with nogil:
-            rc = fuse_lowlevel_notify_store(self.c_session, c_ino, c_offset, &vector, <fuse_buf_copy_flags>0)
-        self.notified(rc, f"notify_store({ino})")

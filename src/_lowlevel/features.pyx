@@ -3,6 +3,8 @@
 
 from fusetree._lowlevel.libfuse.common cimport (
     FT_HAVE_CUSTOM_IO,
+    FT_HAVE_INCREMENT_EPOCH,
+    FT_HAVE_PRUNE,
     FT_HAVE_REQUEST_TIMEOUT,
     FUSE_CAP_ASYNC_DIO,
     FUSE_CAP_ASYNC_READ,
@@ -80,6 +82,8 @@ FUNCTIONS = {
     "tmpfile": (bool(FT_HAVE_TMPFILE), (3, 17)),
     "statx": (bool(FT_HAVE_STATX), (3, 18)),
     "syncfs": (bool(FT_HAVE_SYNCFS), (3, 19)),
+    "increment_epoch": (bool(FT_HAVE_INCREMENT_EPOCH), (3, 18)),
+    "prune": (bool(FT_HAVE_PRUNE), (3, 19)),
 }
 
 

@@ -16,15 +16,17 @@ from fusetree._lowlevel.answers cimport reply_attr_coherent, reply_create_cohere
 from fusetree._lowlevel.attributes cimport EntryAttributes, StatvfsData
 from fusetree._lowlevel.capture cimport OP_LINK
 from fusetree._lowlevel.dirents cimport ReaddirToken
+from fusetree._lowlevel.filedata cimport FileData
 from fusetree._lowlevel.fileinfo cimport FileInfo
 from fusetree._lowlevel.inodes cimport NodeAttributes
+from fusetree._lowlevel.libfuse.common cimport fuse_buf_copy_flags, fuse_bufvec, fuse_file_info
 from fusetree._lowlevel.statx cimport StatxAttributes
-from fusetree._lowlevel.libfuse.common cimport fuse_file_info
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     ft_reply_statx,
     fuse_reply_attr,
     fuse_reply_buf,
     fuse_reply_create,
+    fuse_reply_data,
     fuse_reply_entry,
     fuse_reply_err,
     fuse_reply_lseek,
@@ -64,34 +66,57 @@ cdef int reply_access(Request r, object result) except? -1:
 
 
 cdef int reply_data(Request r, object result) except? -1:
-    """Data of a read, straight from the handler's buffer: the kernel makes the only copy."""
+    """Data of a read, straight from the handler's buffer or file: the kernel makes the only copy."""
     cdef fuse_req_t req
     cdef Py_buffer view
-    cdef Py_ssize_t size
     cdef const char *data
+    cdef Py_ssize_t size
     if type(result) is bytes:
         size = PyBytes_GET_SIZE(result)
-        if size > <Py_ssize_t>r.c_size:
-            raise ValueError(f"handler 'read' was asked for {r.c_size} bytes and returned {size}")
+        check_size(r, size)
         data = PyBytes_AS_STRING(result)
         req = r.take()
         if req != NULL:
             with nogil:
                 fuse_reply_buf(req, data, size)
         return 0
+    if type(result) is FileData:
+        return reply_file_data(r, <FileData>result)
     try:
         PyObject_GetBuffer(result, &view, PyBUF_SIMPLE)
     except TypeError:
-        raise wrong_type(r, "bytes or another contiguous buffer", result) from None
+        raise wrong_type(r, "bytes, FileData or a contiguous buffer", result) from None
+    except (BufferError, ValueError) as exc:    # memoryview, array and mmap say the one, NumPy says the other
+        raise TypeError(
+            f"handler {r.operation!r} returned a {type(result).__name__} whose bytes can not be had "
+            f"in one piece ({exc}); return bytes(...) of it") from exc
     try:
-        if view.len > <Py_ssize_t>r.c_size:
-            raise ValueError(f"handler 'read' was asked for {r.c_size} bytes and returned {view.len}")
+        check_size(r, view.len)
         req = r.take()
         if req != NULL:
             with nogil:
                 fuse_reply_buf(req, <const char *>view.buf, view.len)
     finally:
         PyBuffer_Release(&view)
+    return 0
+
+
+cdef inline int check_size(Request r, Py_ssize_t size) except -1:
+    if size > <Py_ssize_t>r.c_size:
+        raise ValueError(f"handler {r.operation!r} was asked for {r.c_size} bytes and returned {size}")
+    return 0
+
+
+cdef int reply_file_data(Request r, FileData data) except? -1:
+    # What can not be read is answered by libfuse with the errno of pread(2).
+    cdef fuse_bufvec vector
+    cdef fuse_req_t req
+    check_size(r, data.size)
+    data.fill(&vector)
+    req = r.take()
+    if req != NULL:
+        with nogil:
+            fuse_reply_data(req, &vector, <fuse_buf_copy_flags>0)
     return 0
 
 

@@ -7,6 +7,7 @@ from fusetree._lowlevel.capture cimport Captured
 from fusetree._lowlevel.connection cimport Connection
 from fusetree._lowlevel.libfuse.common cimport fuse_buf
 from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_t
+from fusetree._lowlevel.request cimport Request
 
 # A request that needs Python, with the buffer that its arguments lie in.
 cdef struct ft_handed:
@@ -28,5 +29,6 @@ cdef class Standby:
     cdef ft_handed *pop(self) noexcept nogil
     cdef ft_handed *blank(self) noexcept nogil
     cdef void push(self, ft_handed *handed) noexcept nogil
+    cdef Request unpack(self, ft_handed *handed)
     cdef void keep_watch(self) noexcept nogil
     cdef ft_handed *take_over(self, ft_handed *handed, uint64_t seen) noexcept nogil

@@ -22,7 +22,7 @@ from libc.stdlib cimport calloc, free
 
 import os
 
-from fusetree._lowlevel.capture cimport OP_INIT, SessionState
+from fusetree._lowlevel.capture cimport OP_INIT, OP_NOTIFY_REPLY, SessionState
 from fusetree._lowlevel.connection cimport Connection, receive
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_session, fuse_session_exited, fuse_session_fd
 from fusetree._lowlevel.libfuse.pthread cimport (
@@ -95,7 +95,8 @@ cdef class Standby:
     def __dealloc__(self):
         cdef ft_handed *handed = self.pop()
         while handed != NULL:
-            Request.wrap(&handed.captured, &self.connection.c_state, self.connection)     # dropped: EIO
+            if handed.captured.opcode != OP_NOTIFY_REPLY:
+                Request.wrap(&handed.captured, &self.connection.c_state, self.connection)     # dropped: EIO
             free(handed.buf.mem)
             free(handed)
             handed = self.pop()
@@ -120,14 +121,24 @@ cdef class Standby:
     def take(self) -> Request | None:
         """The next request that was handed to the loop, or None."""
         cdef ft_handed *handed
-        cdef ft_handed *old
-        cdef Request request
+        cdef Request request = None
         ft_bump(&self.connection.c_state.visits)
-        handed = self.pop()
-        if handed == NULL:
-            return None
+        while request is None:
+            handed = self.pop()
+            if handed == NULL:
+                return None
+            request = self.unpack(handed)
+        return request
+
+    cdef Request unpack(self, ft_handed *handed):
+        """The request that was handed over; None if it is data that was asked for, which nobody handles."""
+        cdef ft_handed *old
+        cdef Request request = None
         try:
-            request = Request.wrap(&handed.captured, &self.connection.c_state, self.connection)
+            if handed.captured.opcode == OP_NOTIFY_REPLY:
+                self.connection.retrieves.deliver(&handed.captured)
+            else:
+                request = Request.wrap(&handed.captured, &self.connection.c_state, self.connection)
         finally:
             pthread_mutex_lock(&self.lock)
             old = self.spare

@@ -9,6 +9,7 @@ import errno
 from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, StatvfsData
 from fusetree._lowlevel.dirents import ReaddirToken, readdir_reply
 from fusetree._lowlevel.features import compiled_version, package_version, runtime_version
+from fusetree._lowlevel.filedata import FileData
 from fusetree._lowlevel.fileinfo import FileInfo
 from fusetree._lowlevel.filelock import FileLock
 from fusetree._lowlevel.inodes import InodeTable
@@ -36,6 +37,7 @@ __all__ = [
     "EntryAttributes",
     "FUSEError",
     "Feature",
+    "FileData",
     "FileInfo",
     "FileLock",
     "InodeTable",

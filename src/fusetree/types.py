@@ -6,7 +6,12 @@ They are aliases and not `NewType`s: a file system that keeps its own inode numb
 from __future__ import annotations
 
 import os
-from typing import TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+if TYPE_CHECKING:
+    from typing_extensions import (
+        Buffer,  # every type checker has it; collections.abc does from Python 3.12 on
+    )
 
 __all__ = [
     "FileHandleT",
@@ -33,5 +38,5 @@ ModeT: TypeAlias = int
 XAttrNameT: TypeAlias = bytes
 #: A path on the host.
 PathT: TypeAlias = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
-#: What a read may be answered with: any object with the buffer protocol is taken at run time.
-ReadableBuffer: TypeAlias = bytes | bytearray | memoryview
+#: An object with the buffer protocol: bytes, bytearray, memoryview, array, mmap, a NumPy array.
+ReadableBuffer: TypeAlias = "Buffer"

@@ -8,6 +8,9 @@ cdef extern from "compat.h" nogil:
     int FUSE_VERSION
     int FT_HAVE_CUSTOM_IO
     int FT_HAVE_REQUEST_TIMEOUT
+    int FT_HAVE_EXPIRE_ENTRY
+    int FT_HAVE_INCREMENT_EPOCH
+    int FT_HAVE_PRUNE
 
     cdef struct fuse_file_info:
         int flags

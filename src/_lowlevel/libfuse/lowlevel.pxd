@@ -1,6 +1,6 @@
 # fuse_lowlevel.h
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from fusetree._lowlevel.libfuse.common cimport (
     fuse_buf,
@@ -112,6 +112,9 @@ cdef extern from "compat.h" nogil:
             fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
             fuse_file_info *fi) noexcept nogil
         void (*forget_multi)(fuse_req_t req, size_t count, fuse_forget_data *forgets) noexcept nogil
+        void (*retrieve_reply)(
+            fuse_req_t req, void *cookie, fuse_ino_t ino, off_t offset,
+            fuse_bufvec *bufv) noexcept nogil
         void (*readdirplus)(
             fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, fuse_file_info *fi) noexcept nogil
         void (*getlk)(fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi, c_flock *lock) noexcept nogil
@@ -185,6 +188,9 @@ cdef extern from "compat.h" nogil:
         fuse_session *se, fuse_ino_t ino, off_t offset, fuse_bufvec *bufv, fuse_buf_copy_flags flags)
     int fuse_lowlevel_notify_retrieve(
         fuse_session *se, fuse_ino_t ino, size_t size, off_t offset, void *cookie)
+    int ft_notify_expire_entry(fuse_session *se, fuse_ino_t parent, const char *name, size_t length)
+    int fuse_lowlevel_notify_increment_epoch(fuse_session *se)
+    int fuse_lowlevel_notify_prune(fuse_session *se, fuse_ino_t *inodes, uint32_t count)
 
     void *fuse_req_userdata(fuse_req_t req)
     const fuse_ctx *fuse_req_ctx(fuse_req_t req)

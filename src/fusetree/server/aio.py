@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from fusetree._lowlevel.connection import ReceiveBuffer
+from fusetree.server.inside import inside_context
 from fusetree.server.loops import (
     BATCH,
     GRACE,
@@ -72,7 +73,7 @@ class AsyncioBackend:
         # By token, see Request.watch.
         self._waiting: dict[int, tuple[asyncio.Task[None], Request, Coroutine[Any, Any, Any]]] = {}
         self._undoing: set[asyncio.Task[Any]] = set()  # what handlers take back; nobody waits for it
-        self._context = contextvars.copy_context()
+        self._context = inside_context()
         dispatcher.background = self._undo
         dispatcher.ask_first = set_after_asking
 

@@ -79,7 +79,8 @@ def features() -> dict[str, Feature]:
     The names are those of libfuse's ``FUSE_CAP_*`` (fuse_common.h) or of `SessionOptions`, and of functions
     that an older libfuse lacks: ``custom_io``, a session on a descriptor instead of a mount, which
     :class:`fusetree.testing.Client` needs; ``request_timeout``; the handlers ``tmpfile``, ``statx``
-    and ``syncfs`` (to define one that is not there does no harm).
+    and ``syncfs`` (to define one that is not there does no harm); the notifications ``increment_epoch`` and
+    ``prune``.
     """
     found = {}
     for name, (bit, needs) in CAPABILITIES.items():

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, StatvfsData
     from fusetree._lowlevel.dirents import ReaddirToken
+    from fusetree._lowlevel.filedata import FileData
     from fusetree._lowlevel.fileinfo import FileInfo
     from fusetree._lowlevel.filelock import FileLock
     from fusetree._lowlevel.inodes import InodeTable
@@ -262,9 +263,13 @@ class Operations:
         """
         raise FUSEError(ENOSYS)
 
-    def read(self, fh: int, off: int, size: int) -> bytes | bytearray | memoryview:
-        """*size* bytes at offset *off*; fewer only at the end of the file.  Any contiguous buffer will do, it
-        is not copied.
+    def read(self, fh: int, off: int, size: int) -> ReadableBuffer | FileData:
+        """*size* bytes at offset *off*; fewer only at the end of the file.
+
+        Any object whose bytes lie in one piece will do (bytes, bytearray, memoryview, array, mmap, a NumPy
+        array); it is not copied, and must not change before it is sent. One that lies in pieces, such as
+        every second byte of a memoryview, is a TypeError: return ``bytes(...)`` of it. A :class:`FileData`
+        names bytes of a file.
         """
         raise FUSEError(ENOSYS)
 

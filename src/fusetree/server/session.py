@@ -32,6 +32,7 @@ from fusetree.server import mountinfo
 from fusetree.server.failures import Failures
 from fusetree.server.features import Feature, Negotiation
 from fusetree.server.loops import running_backend
+from fusetree.server.notifications import Notifying
 from fusetree.server.offload import sync_opcodes
 from fusetree.server.operations import handlers_of
 from fusetree.server.options import SessionOptions
@@ -54,7 +55,7 @@ CLOSE_GRACE = 5.0
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()  # for fork and interpreter exit only
 
 
-class Session:
+class Session(Notifying):
     """Serves *operations* at *mountpoint*, or on the socket *fd*.
 
     The file system is mounted when this returns; :meth:`run` or :meth:`start` serves it, and :meth:`close`,
@@ -112,6 +113,7 @@ class Session:
             operations.readdirplus,
             self._negotiation.limits,
         )
+        self._begin_notifying(self._connection)
         self._lock = threading.Lock()
         self._pool: ThreadPool | None = None  # guarded by _lock
         self._backend: Backend | None = None  # guarded by _lock; of an event loop
@@ -324,7 +326,10 @@ class Session:
             stuck = pool.join(CLOSE_GRACE)
             if stuck:
                 self._report_stuck(stuck)
+        self._outbox.stop()
         self._connection.close(unmount=unmount and self._still_mounted())
+        if not self._outbox.join(CLOSE_GRACE):
+            logger.warning("closing although a notification still waits for a handler that does not end")
         table = self.operations.inode_table
         if table is not None:
             table.stop()
@@ -395,31 +400,6 @@ class Session:
     def connection(self) -> Connection:
         """The core's connection: the way down."""
         return self._connection
-
-    def invalidate_inode(self, inode: int, attr_only: bool = False) -> None:
-        """Make the kernel forget the attributes and, unless *attr_only*, the cached content of *inode*.
-
-        :raises FileNotFoundError: the kernel does not know the inode.
-        """
-        self._connection.invalidate_inode(inode, attr_only)
-
-    def invalidate_entry(self, parent_inode: int, name: bytes) -> None:
-        """Make the kernel forget what *name* in directory *parent_inode* leads to, also that it leads
-        nowhere.
-
-        It waits for the directory's lock, so never call it from a handler of a request on that directory.
-
-        :raises FileNotFoundError: the kernel has nothing cached for that name.
-        """
-        self._connection.invalidate_entry(parent_inode, name)
-
-    def notify_delete(self, parent_inode: int, child_inode: int, name: bytes) -> None:
-        """As :meth:`invalidate_entry`, and tell watchers (inotify(7)) that *child_inode* was removed."""
-        self._connection.notify_delete(parent_inode, child_inode, name)
-
-    def notify_store(self, inode: int, offset: int, data: bytes | bytearray | memoryview) -> None:
-        """Put *data* into the page cache of *inode*, at *offset* bytes."""
-        self._connection.notify_store(inode, offset, data)
 
     def __enter__(self) -> Session:
         return self

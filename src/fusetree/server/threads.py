@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fusetree._lowlevel.rotation import Rotation
 from fusetree._lowlevel.wakeup import wake_signal
+from fusetree.server.inside import inside_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ class ThreadPool:
             self._limit = 0  # the rotation asks for more threads in vain
             self._alive += 1
         try:
-            self._rotation.work()
+            inside_context().run(self._rotation.work)
         finally:
             self._one_ended()
 
@@ -109,7 +110,7 @@ class ThreadPool:
 
     def _work(self) -> None:
         try:
-            self._rotation.work()
+            inside_context().run(self._rotation.work)
         except BaseException:
             logger.exception("a worker thread ended: the session stops")
             self._rotation.stop()

@@ -25,6 +25,7 @@ except ImportError as missing:
     raise ImportError("serving under trio needs the package trio: pip install 'fusetree[trio]'") from missing
 
 from fusetree._lowlevel.connection import ReceiveBuffer
+from fusetree.server.inside import inside_context
 from fusetree.server.loops import (
     BATCH,
     GRACE,
@@ -81,7 +82,7 @@ class TrioBackend:
         self._serial = 0
         # By token, see Request.watch.
         self._waiting: dict[int, tuple[trio.CancelScope, Request, Coroutine[Any, Any, Any]]] = {}
-        self._context = contextvars.copy_context()
+        self._context = inside_context()
         dispatcher.background = self._undo
         dispatcher.ask_first = set_after_asking
 

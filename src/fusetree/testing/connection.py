@@ -188,6 +188,23 @@ class Connection:
         with self._write_lock:
             self._socket.sendall(wire.pack(header) + body)
 
+    def answer_notification(
+        self, unique: int, node_id: int, body: bytes, *, credentials: Credentials
+    ) -> None:
+        """Send what a notification asked for (NOTIFY_REPLY).
+
+        Args:
+            unique: the number that the notification came with.
+        """
+        length = wire.size_of(wire.InHeader) + len(body)
+        header = wire.InHeader(
+            length, Opcode.NOTIFY_REPLY, unique, node_id, credentials.uid, credentials.gid, credentials.pid
+        )
+        with self.lock:
+            self.requests[Opcode.NOTIFY_REPLY] += 1
+        with self._write_lock, suppress(OSError):  # nobody may be there any more who asked
+            self._socket.sendall(wire.pack(header) + body)
+
     @property
     def in_flight(self) -> list[Pending]:
         """Requests without an answer so far."""

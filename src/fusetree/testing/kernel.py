@@ -336,6 +336,18 @@ class Kernel:
             if (notification.offset + start) % PAGE == 0:
                 inode.pages[(notification.offset + start) // PAGE] = notification.data[start : start + PAGE]
 
+    def retrieved(self, notification: Notification) -> bytes:
+        """What the notification RETRIEVE gets: pages from its offset up to the first that is not there."""
+        inode = self._inodes.get(notification.node_id)
+        data = b""
+        while inode is not None and len(data) < notification.length:
+            page, start = divmod(notification.offset + len(data), PAGE)
+            found = inode.pages.get(page, b"")[start:]
+            data += found[: notification.length - len(data)]
+            if start + len(found) < PAGE:
+                break
+        return data
+
     # -- life of an inode --------------------------------------------------------------------------
 
     def _made(self, node_id: int) -> Inode:

@@ -18,6 +18,7 @@ import errno
 import os
 import socket
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -356,6 +357,16 @@ class VFS:
     def _notified(self, notification: Notification) -> None:
         self.kernel.notified(notification)
         self.notifications.record(notification)
+        if notification.code is NotifyCode.RETRIEVE:
+            # By a thread of its own: nothing may be sent in here, the lock of the connection is held.
+            answer = self.kernel.retrieved(notification)
+            threading.Thread(target=self._send_retrieved, args=(notification, answer), daemon=True).start()
+
+    def _send_retrieved(self, notification: Notification, data: bytes) -> None:
+        head = wire.pack(wire.NotifyRetrieveIn(notification.offset, len(data)))
+        self.connection.answer_notification(
+            notification.handle, notification.node_id, head + data, credentials=self.credentials
+        )
 
     def wait_notification(
         self,

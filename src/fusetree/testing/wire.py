@@ -333,6 +333,14 @@ class InterruptIn(NamedTuple):
     unique: int
 
 
+@_layout("8xQI20x")
+class NotifyRetrieveIn(NamedTuple):
+    """NOTIFY_REPLY, which answers the notification RETRIEVE; the data follow."""
+
+    offset: int
+    size: int
+
+
 @_layout("QQI4x")
 class LseekIn(NamedTuple):
     """LSEEK."""

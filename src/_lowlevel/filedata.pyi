@@ -1,0 +1,13 @@
+from typing import final
+
+from _typeshed import FileDescriptorLike
+
+@final
+class FileData:
+    def __init__(self, file: FileDescriptorLike, offset: int, size: int) -> None: ...
+    @property
+    def fd(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def size(self) -> int: ...
