@@ -9,15 +9,13 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 
 from fusetree._lowlevel.answers_files cimport answer_release
-from fusetree._lowlevel.coherence cimport look_again, undo_lookup
+from fusetree._lowlevel.coherence cimport look_again, look_again_at_child, undo_lookup
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_reply_buf, fuse_reply_err, fuse_reply_open
 from fusetree._lowlevel.libfuse.pthread cimport ft_load, pthread_mutex_lock, pthread_mutex_unlock
-from fusetree._lowlevel.listing cimport ft_fill, listing_fill
-from fusetree._lowlevel.notices cimport locked_queue_inode
+from fusetree._lowlevel.listing cimport ft_fill, listing_fill, locked_begins_cold
 from fusetree._lowlevel.table cimport (
     ARMED_CONTENT,
     BODY_DIRECTORY,
-    HAS_ATTRIBUTES,
     ft_directory,
     ft_entry,
     locked_arm,
@@ -63,6 +61,10 @@ cdef int answer_readdir(
         if not entry.flags & BODY_DIRECTORY or not (<ft_directory *>entry.body).complete:
             pthread_mutex_unlock(&table.lock)
             return 0
+        if plus and locked_begins_cold(table, <ft_directory *>entry.body, offset):
+            # Python makes the attributes of as many children as fit, and then answers.
+            pthread_mutex_unlock(&table.lock)
+            return 0
     changes = ft_load(&table.changes)
     pthread_mutex_unlock(&table.lock)
     # The smallest READDIRPLUS record has 152 bytes.
@@ -88,23 +90,10 @@ cdef int answer_readdir(
             undo_lookup(table, fill.counted[i], 1)
     elif ft_load(&table.changes) != changes:
         look_again(table, ino, change)
-        look_again_at_entries(table, ino, &fill)
+        for i in range(fill.counted_used):
+            look_again_at_child(table, fill.counted[i])
     free(fill.counted)
     return 1
-
-
-cdef void look_again_at_entries(ft_table *table, fuse_ino_t directory, const ft_fill *fill) noexcept nogil:
-    """READDIRPLUS told attributes and names, and something changed: children that are not current now are
-    taken back.
-    """
-    cdef ft_entry *entry
-    cdef size_t i
-    for i in range(fill.counted_used):
-        pthread_mutex_lock(&table.lock)
-        entry = locked_find(table, fill.counted[i])
-        if entry != NULL and not entry.flags & HAS_ATTRIBUTES:
-            locked_queue_inode(table, entry, False)
-        pthread_mutex_unlock(&table.lock)
 
 
 cdef int answer_releasedir(

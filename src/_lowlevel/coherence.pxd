@@ -26,6 +26,8 @@ cdef int reply_attr_coherent(ft_table *table, fuse_req_t req, NodeAttributes att
 # After a send: undo what nobody got, or queue a notice for what changed meanwhile.
 cdef void undo_lookup(ft_table *table, uint64_t node_id, uint64_t count) noexcept nogil
 cdef void look_again(ft_table *table, uint64_t node_id, uint64_t change) noexcept nogil
+# ... a child that READDIRPLUS told of: its attributes are taken back if they are not current now.
+cdef void look_again_at_child(ft_table *table, uint64_t node_id) noexcept nogil
 cdef void look_again_at_name(
     ft_table *table, uint64_t parent, const char *name, size_t length, uint32_t hash, uint64_t child_id,
     uint64_t stamp) noexcept nogil

@@ -13,7 +13,6 @@ So no answer that is older than a change outlives the notice of that change.
 """
 
 from libc.errno cimport EIO
-from libc.stdint cimport int64_t
 from libc.string cimport strlen
 
 from fusetree._lowlevel.bodies cimport locked_directory
@@ -27,7 +26,7 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
 from fusetree._lowlevel.libfuse.pthread cimport ft_load, pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.listing cimport filter_bit, name_hash, slot_find
 from fusetree._lowlevel.notices cimport locked_queue_inode, locked_queue_name
-from fusetree._lowlevel.packing cimport attributes_pack, monotonic_ns
+from fusetree._lowlevel.packing cimport attributes_pack
 from fusetree._lowlevel.table cimport (
     ARMED_ATTRIBUTES,
     HAS_ATTRIBUTES,
@@ -39,9 +38,8 @@ from fusetree._lowlevel.table cimport (
     locked_find,
     locked_lower,
     locked_raise,
+    locked_store_attributes,
 )
-
-cdef double LONGEST_TTL = 1e9           # 30 years are for ever, and fit into nanoseconds
 
 
 cdef void undo_lookup(ft_table *table, uint64_t node_id, uint64_t count) noexcept nogil:
@@ -59,6 +57,15 @@ cdef void look_again(ft_table *table, uint64_t node_id, uint64_t change) noexcep
     entry = locked_find(table, node_id)
     if entry != NULL and entry.change != change:
         locked_queue_inode(table, entry, True)
+    pthread_mutex_unlock(&table.lock)
+
+
+cdef void look_again_at_child(ft_table *table, uint64_t node_id) noexcept nogil:
+    cdef ft_entry *entry
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find(table, node_id)
+    if entry != NULL and not entry.flags & HAS_ATTRIBUTES:
+        locked_queue_inode(table, entry, False)
     pthread_mutex_unlock(&table.lock)
 
 
@@ -120,11 +127,11 @@ cdef bint locked_current(
     if entry.change != change:
         param.attr_timeout = 0
         return False
-    attributes_pack(&entry.attributes, &param.attr)
-    entry.flags |= KNOWN_KIND
     if publish:
-        entry.flags |= HAS_ATTRIBUTES
-        entry.expires_ns = 0 if ttl > LONGEST_TTL else monotonic_ns() + <int64_t>(ttl * 1e9)
+        locked_store_attributes(entry, &param.attr, ttl)
+    else:
+        attributes_pack(&entry.attributes, &param.attr)
+        entry.flags |= KNOWN_KIND
     if param.attr_timeout > 0:
         locked_arm(table, entry, ARMED_ATTRIBUTES)
     return True

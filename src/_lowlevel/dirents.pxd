@@ -1,6 +1,8 @@
 # cython: language_level=3
 """The buffer of one READDIR or READDIRPLUS reply."""
 
+from libc.stdint cimport uint64_t
+
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_req_t
 
 
@@ -11,6 +13,11 @@ cdef class ReaddirToken:
     cdef fuse_req_t c_req      # borrowed from the Request; NULL once that was answered
     cdef bint c_plus           # READDIRPLUS: entries carry attributes and raise lookup counts
     cdef list counted          # inodes whose lookup count this reply raises, for the undo
+    cdef readonly uint64_t inode        # the directory
+    # filled from an inode table: what it and the directory counted before
+    cdef bint c_filled
+    cdef uint64_t c_changes
+    cdef uint64_t c_change
 
     @staticmethod
-    cdef ReaddirToken wrap(fuse_req_t req, size_t size, bint plus)
+    cdef ReaddirToken wrap(fuse_req_t req, size_t size, bint plus, uint64_t inode)

@@ -11,10 +11,13 @@ from _pickle import PicklingError
 
 
 cdef class ReaddirToken:
-    """Belongs to one readdir request; hand it to :func:`readdir_reply` for each entry."""
+    """Belongs to one readdir request; hand it to :func:`readdir_reply` for each entry.
+
+    ``inode`` is the directory that is read: with an inode table, one that was opened in C has file handle 0.
+    """
 
     @staticmethod
-    cdef ReaddirToken wrap(fuse_req_t req, size_t size, bint plus):
+    cdef ReaddirToken wrap(fuse_req_t req, size_t size, bint plus, uint64_t inode):
         cdef ReaddirToken token = ReaddirToken.__new__(ReaddirToken)
         token.c_buffer = <char *>malloc(size if size else 1)
         if token.c_buffer == NULL:
@@ -24,6 +27,8 @@ cdef class ReaddirToken:
         token.c_req = req
         token.c_plus = plus
         token.counted = []
+        token.inode = inode
+        token.c_filled = False
         return token
 
     def __dealloc__(self):

@@ -55,7 +55,7 @@ cdef object call_fsync(Request r, object handler):
 
 
 cdef object call_readdir(Request r, object handler):
-    r.other = ReaddirToken.wrap(r.c_req, r.c_size, r.c_opcode == OP_READDIRPLUS)
+    r.other = ReaddirToken.wrap(r.c_req, r.c_size, r.c_opcode == OP_READDIRPLUS, r.c_ino)
     return handler(r.c_fh, r.c_off, r.other)
 
 

@@ -35,7 +35,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_lock,
     pthread_mutex_unlock,
 )
-from fusetree._lowlevel.names cimport directory_of, fill_token, store_directory
+from fusetree._lowlevel.names cimport cold_children, directory_of, fill_token, store_directory
 from fusetree._lowlevel.notices cimport Ticket
 from fusetree._lowlevel.notifier cimport locked_drop_all, send_notices, take_due, wait_for
 from fusetree._lowlevel.reaper cimport await_dead, close_table
@@ -55,6 +55,7 @@ from fusetree._lowlevel.table cimport (
     locked_find_node,
     locked_lower,
     locked_pin,
+    locked_store_attributes,
     locked_unpin,
     table_free,
     table_new,
@@ -356,6 +357,33 @@ cdef class InodeTable:
         records. OSError(ESTALE) when the directory is not known, ValueError when it is not published.
         """
         fill_token(self.c_table, token, node_id, start_id)
+
+    def cold(self, ReaddirToken token not None, uint64_t node_id, int64_t start_id) -> list:
+        """The nodes that a READDIRPLUS reply has room for, from the entry behind *start_id* on, and whose
+        attributes are not published; none for READDIR.
+
+        Publish them (:meth:`publish_attributes`) and keep what :meth:`begin` returned until :meth:`fill` is
+        done: the reply then brings the attributes along, and the kernel need not ask for each.
+        """
+        return cold_children(self.c_table, token, node_id, start_id)
+
+    def publish_attributes(self, NodeAttributes attributes not None) -> bool:
+        """Store attributes as a reply with them does, without a reply.
+
+        :returns: False when nothing was stored: the node changed since :meth:`begin`, or *attributes* are not
+            to be published.
+        """
+        cdef ft_table *table = self.c_table
+        cdef bint stored = False
+        if attributes.table is not self:
+            raise ValueError("these attributes belong to another table")
+        if attributes.publish and attributes.c_pinned != NULL:
+            pthread_mutex_lock(&table.lock)
+            stored = attributes.c_pinned.change == attributes.change
+            if stored:
+                locked_store_attributes(attributes.c_pinned, &attributes.c_entry.attr, attributes.ttl)
+            pthread_mutex_unlock(&table.lock)
+        return stored
 
     # -------------------------------------------------------------------------------- open files
 

@@ -27,6 +27,10 @@ cdef ft_slot *slot_append(
     PyObject *owner, PyObject *child, uint64_t ino, uint8_t d_type) noexcept nogil
 # Both references are the caller's now
 cdef void slot_remove(ft_directory *directory, ft_slot *slot) noexcept nogil
+# The number of the first slot behind a cookie; directory.used: there is none
+cdef uint32_t first_behind(const ft_directory *directory, uint64_t cookie) noexcept nogil
+# The first name behind a cookie leads to a child whose attributes are not published
+cdef bint locked_begins_cold(ft_table *table, const ft_directory *directory, uint64_t cookie) noexcept nogil
 # 1; 0: not published, nothing done; or a negative errno
 cdef int listing_fill(
     ft_table *table, fuse_req_t req, uint64_t node_id, off_t offset, bint plus, ft_fill *fill) noexcept nogil

@@ -213,6 +213,17 @@ cdef uint32_t first_behind(const ft_directory *directory, uint64_t cookie) noexc
     return low
 
 
+cdef bint locked_begins_cold(ft_table *table, const ft_directory *directory, uint64_t cookie) noexcept nogil:
+    cdef uint32_t i = first_behind(directory, cookie)
+    cdef ft_entry *child
+    while i < directory.used:
+        if directory.slots[i].name != NULL:
+            child = locked_find_node(table, directory.slots[i].child)
+            return child == NULL or locked_time_left(table, child) < 0
+        i += 1
+    return False
+
+
 # ------------------------------------------------------------------------------------------------ replies
 
 cdef bint add(

@@ -21,4 +21,5 @@ cdef bint locked_set_name(
 cdef bint locked_remove_name(
     ft_table *table, ft_entry *entry, const NameView *view, PyObject *child, bint deleted,
     PyObject **removed_name, PyObject **removed_child, ft_notice **notice) noexcept
+cdef list cold_children(ft_table *table, ReaddirToken token, uint64_t node_id, int64_t start_id)
 cdef int fill_token(ft_table *table, ReaddirToken token, uint64_t node_id, int64_t start_id) except -1

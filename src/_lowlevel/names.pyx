@@ -4,18 +4,19 @@ directories.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr
 
 from fusetree._lowlevel.bodies cimport directory_release, locked_directory
 from fusetree._lowlevel.contents cimport stale
-from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_lock, pthread_mutex_unlock
+from fusetree._lowlevel.libfuse.pthread cimport ft_load, pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.listing cimport (
     directory_reserve,
     directory_shrink,
     filter_bit,
+    first_behind,
     ft_fill,
     listing_fill,
     name_hash,
@@ -24,9 +25,19 @@ from fusetree._lowlevel.listing cimport (
     slot_remove,
 )
 from fusetree._lowlevel.notices cimport locked_name_is_back, locked_pending_name, locked_queue_name
-from fusetree._lowlevel.table cimport FIRST_COOKIE, SLOT_ARMED, ft_slot, locked_find, locked_find_node
+from fusetree._lowlevel.table cimport (
+    BODY_DIRECTORY,
+    FIRST_COOKIE,
+    SLOT_ARMED,
+    ft_slot,
+    locked_find,
+    locked_find_node,
+    locked_time_left,
+)
 
 cdef enum:
+    SMALLEST_PLUS = 160         # bytes of a READDIRPLUS record with the shortest name
+    MOST_COLD = 1024            # so many slots are looked at with the lock held
     LONGEST_NAME = 65535        # ft_slot.length has 16 bits; the kernel asks for 1024 at most
 
 
@@ -183,10 +194,18 @@ cdef bint locked_remove_name(
 cdef int fill_token(ft_table *table, ReaddirToken token, uint64_t node_id, int64_t start_id) except -1:
     """Fill a readdir reply from the published listing."""
     cdef ft_fill fill
+    cdef ft_entry *entry
     cdef size_t i
     cdef int result
     if token.c_req == NULL:
         raise ValueError("this readdir request was answered already")
+    if not token.c_filled:
+        token.c_filled = True
+        pthread_mutex_lock(&table.lock)
+        entry = locked_find(table, node_id)
+        token.c_change = entry.change if entry != NULL else 0
+        token.c_changes = ft_load(&table.changes)
+        pthread_mutex_unlock(&table.lock)
     fill.buffer = token.c_buffer
     fill.size = token.c_size
     fill.used = token.c_used
@@ -207,3 +226,46 @@ cdef int fill_token(ft_table *table, ReaddirToken token, uint64_t node_id, int64
     if result == 0:
         raise ValueError(f"the directory with node id {node_id} is not published")
     return 0
+
+
+cdef list cold_children(ft_table *table, ReaddirToken token, uint64_t node_id, int64_t start_id):
+    """Nodes behind *start_id* that a READDIRPLUS reply has room for, and whose attributes are not
+    published.
+    """
+    cdef list result = []
+    cdef size_t room = token.c_size // SMALLEST_PLUS + 1 if token.c_plus else 0
+    cdef size_t found = 0
+    cdef size_t i
+    cdef PyObject **nodes
+    cdef ft_entry *entry
+    cdef ft_entry *child
+    cdef ft_directory *directory
+    cdef uint32_t slot
+    if room > MOST_COLD:
+        room = MOST_COLD
+    nodes = <PyObject **>malloc((room + 1) * sizeof(PyObject *))
+    if nodes == NULL:
+        raise MemoryError
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find(table, node_id)
+    if entry != NULL and entry.flags & BODY_DIRECTORY and room:
+        directory = <ft_directory *>entry.body
+        slot = first_behind(directory, start_id)
+        while slot < directory.used and room:
+            if directory.slots[slot].name != NULL:
+                room -= 1
+                child = locked_find_node(table, directory.slots[slot].child)
+                if child == NULL or locked_time_left(table, child) < 0:
+                    nodes[found] = directory.slots[slot].child
+                    Py_INCREF(<object>nodes[found])
+                    found += 1
+            slot += 1
+    pthread_mutex_unlock(&table.lock)
+    try:
+        for i in range(found):
+            result.append(<object>nodes[i])
+    finally:
+        for i in range(found):
+            Py_DECREF(<object>nodes[i])
+        free(nodes)
+    return result

@@ -15,6 +15,7 @@ from libc.string cimport memset
 from fusetree._lowlevel.answers cimport reply_attr_coherent, reply_create_coherent, reply_entry_coherent
 from fusetree._lowlevel.attributes cimport EntryAttributes, StatvfsData
 from fusetree._lowlevel.capture cimport OP_LINK
+from fusetree._lowlevel.coherence cimport look_again, look_again_at_child
 from fusetree._lowlevel.dirents cimport ReaddirToken
 from fusetree._lowlevel.filedata cimport FileData
 from fusetree._lowlevel.fileinfo cimport FileInfo
@@ -38,7 +39,9 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_req_t,
 )
 from fusetree._lowlevel.libfuse.posix cimport timespec
+from fusetree._lowlevel.libfuse.pthread cimport ft_load
 from fusetree._lowlevel.request cimport Request
+from fusetree._lowlevel.table cimport ft_table
 
 
 cdef TypeError wrong_type(Request request, object wanted, object result):
@@ -224,12 +227,17 @@ cdef int reply_offset(Request r, object result) except? -1:
 
 cdef int reply_directory(Request r, object result) except? -1:
     cdef ReaddirToken token = <ReaddirToken>r.other
+    cdef ft_table *table = r.c_state.table
     cdef fuse_req_t req = r.take()
     cdef int rc = -ENOENT
     token.c_req = NULL
     if req != NULL:
         with nogil:
             rc = fuse_reply_buf(req, token.c_buffer, token.c_used)
+    if rc == 0 and token.c_filled and table != NULL and ft_load(&table.changes) != token.c_changes:
+        look_again(table, token.inode, token.c_change)
+        for child in token.counted:
+            look_again_at_child(table, child)
     return rc
 
 

@@ -14,7 +14,7 @@ Rules for every function that gets an ``ft_table *``:
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from fusetree._lowlevel.libfuse.posix cimport c_statvfs
+from fusetree._lowlevel.libfuse.posix cimport c_stat, c_statvfs
 from fusetree._lowlevel.libfuse.pthread cimport pthread_cond_t, pthread_mutex_t
 
 cdef extern from * nogil:
@@ -222,6 +222,8 @@ cdef ft_entry *locked_create(ft_table *table, PyObject *node) noexcept nogil
 cdef bint locked_known(const ft_entry *entry) noexcept nogil
 cdef void locked_raise(ft_table *table, ft_entry *entry) noexcept nogil         # lookup count + 1
 cdef void locked_lower(ft_table *table, ft_entry *entry, uint64_t count) noexcept nogil
+# Publish attributes, for *ttl* seconds or (infinite) until the next change
+cdef void locked_store_attributes(ft_entry *entry, const c_stat *stat, double ttl) noexcept nogil
 # For how many seconds the kernel may keep the published attributes; negative: none are published
 cdef double locked_time_left(const ft_table *table, const ft_entry *entry) noexcept nogil
 cdef void locked_pin(ft_table *table, ft_entry *entry) noexcept nogil

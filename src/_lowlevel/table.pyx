@@ -29,12 +29,13 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_lock,
     pthread_mutex_unlock,
 )
-from fusetree._lowlevel.packing cimport monotonic_ns
+from fusetree._lowlevel.packing cimport attributes_pack, monotonic_ns
 
 cdef enum:
     FIRST_INDEX_BITS = 6
     ROOT_ID = 1
 
+cdef double LONGEST_TTL = 1e9           # 30 years are for ever, and fit into nanoseconds
 cdef uint32_t ARMED = ARMED_ATTRIBUTES | ARMED_CONTENT
 
 
@@ -271,6 +272,12 @@ cdef void locked_disarm(ft_table *table, ft_entry *entry, uint32_t bits) noexcep
     if entry.flags & ARMED and not entry.flags & ARMED & ~bits:
         table.armed -= 1
     entry.flags &= ~bits
+
+
+cdef void locked_store_attributes(ft_entry *entry, const c_stat *stat, double ttl) noexcept nogil:
+    attributes_pack(&entry.attributes, stat)
+    entry.flags |= KNOWN_KIND | HAS_ATTRIBUTES
+    entry.expires_ns = 0 if ttl > LONGEST_TTL else monotonic_ns() + <int64_t>(ttl * 1e9)
 
 
 cdef double locked_time_left(const ft_table *table, const ft_entry *entry) noexcept nogil:

@@ -247,7 +247,8 @@ class Twice:
             before = self.answered_in_c()
             asked = sum(self.in_c.connection.requests.values())
             lines = list(lines_of(self.in_c, ids[0], 512 + size, plus))
-            assert self.answered_in_c() - before == sum(self.in_c.connection.requests.values()) - asked
+            if not plus:  # which Python answers where attributes have not been asked for
+                assert self.answered_in_c() - before == sum(self.in_c.connection.requests.values()) - asked
             assert [line.name for line in lines] == [line.name for line in expected]
             for line, wanted in zip(lines, expected, strict=True):
                 assert line.type == wanted.type

@@ -172,7 +172,7 @@ class Served(Operations):
 
     def readdir(self, fh: int, start_id: int, token: ReaddirToken) -> None:
         self.calls.append("readdir")
-        self.inode_table.fill(token, self.inode_table.opened(fh), start_id)
+        self.inode_table.fill(token, self.inode_table.opened(fh) if fh else token.inode, start_id)
 
     def releasedir(self, fh: int) -> None:
         self.calls.append("releasedir")

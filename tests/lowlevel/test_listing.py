@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from fusetree.lowlevel import InodeTable
-from fusetree.testing import Client
+from fusetree.lowlevel import InodeTable, ReaddirToken
+from fusetree.testing import Client, wait_until
 from tests.lowlevel.tables import Served, Thing, directory, table_of
 
 
@@ -220,3 +220,78 @@ def test_many_removals_compact_the_listing() -> None:
     table.check()
     with Client(served) as client:
         assert names_in(client) == list(root.children)
+
+
+class Telling(Served):
+    """Publishes the attributes of the children that a reply has room for, as the adapter does."""
+
+    def readdir(self, fh: int, start_id: int, token: ReaddirToken) -> None:
+        self.calls.append("readdir")
+        nodes = self.inode_table.cold(token, token.inode, start_id)
+        told = [self._attributes(node) for node in nodes if isinstance(node, Thing)]
+        assert all(self.inode_table.publish_attributes(attributes) for attributes in told)
+        self.inode_table.fill(token, token.inode, start_id)
+        del told
+        self.while_answering("readdir")
+
+
+def test_a_listing_brings_attributes_that_nobody_has_asked_for() -> None:
+    count = 100
+    served = Telling(directory(**{f"f{number}": Thing(content=b"x" * number) for number in range(count)}))
+    with Client(served) as client:
+        fh = client.raw.opendir().fh
+        sizes = []
+        cookie = 0
+        while lines := client.raw.readdirplus(1, fh, cookie, 4096):
+            cookie = lines[-1].cookie
+            sizes += [line.entry.attributes.st_size for line in lines if line.entry and line.entry.node_id]
+        assert sizes == list(range(count))
+        assert served.calls.count("readdir") > 1
+        assert "lookup" not in served.calls
+        assert served.inode_table.statistics().lookups == count
+        served.inode_table.check()
+        del served.calls[:]
+        # Now all are known: C answers.
+        assert len(list(stream(client, 4096, plus=True))) == count + 2
+        assert "readdir" not in served.calls
+        # Plain READDIR has no attributes to bring along, and needs none.
+        served.inode_table.changed(served.root.children["f0"], content=False)
+        assert len(list(stream(client, 4096))) == count + 2
+        assert "readdir" not in served.calls
+
+
+def test_a_listing_by_python_that_a_change_overtakes_is_taken_back() -> None:
+    """The notice of a change between filling and sending may reach the kernel before the listing does."""
+    served = Telling(directory(f=Thing(), g=Thing()), quiet=True)
+    table = served.inode_table
+    early: list[tuple[object, ...]] = []
+
+    def change(name: str) -> None:
+        if name == "readdir":
+            table.changed(served.root.children["f"], content=False)
+            early.extend(table.take_notices())
+
+    served.while_answering = change
+    with Client(served) as client:
+        fh = client.raw.opendir().fh
+        lines = client.raw.readdirplus(1, fh)
+        number = next(line.entry.node_id for line in lines if line.name == b"f" and line.entry)
+        assert early == [("inode", number, -1, 0)]
+        wait_until(lambda: ("inode", number, -1, 0) in table.take_notices(), "the second notice")
+        client.raw.releasedir(1, fh)
+
+
+def test_attributes_are_published_for_the_current_change_only() -> None:
+    root = directory(f=Thing())
+    table, other = table_of(root), table_of(root)
+    node = root.children["f"]
+    attributes = table.begin(node)
+    table.changed(node, content=False)
+    assert not table.publish_attributes(attributes)
+    attributes = table.begin(node)
+    attributes.publish = False
+    assert not table.publish_attributes(attributes)
+    with pytest.raises(ValueError, match="another table"):
+        other.publish_attributes(table.begin(node))
+    assert table.publish_attributes(table.begin(node))
+    table.check()

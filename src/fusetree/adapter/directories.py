@@ -6,17 +6,22 @@ state: its place in the listing is a cookie, which stays right while entries com
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
-from fusetree.adapter.tree import S_IFDIR, TreeOperations
+from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations
 from fusetree.lowlevel import FileInfo
+from fusetree.nodes.base import Policy
 from fusetree.nodes.links import parents_of
 
 if TYPE_CHECKING:
+    from fusetree._lowlevel.inodes import NodeAttributes
     from fusetree.lowlevel import ReaddirToken, RequestContext
+    from fusetree.nodes.base import FileNode, Node
     from fusetree.nodes.directory import Dir
 
 __all__ = ["DirectoryHandlers"]
+
+_DYNAMIC: Final = Policy.DYNAMIC
 
 
 class DirectoryHandlers(TreeOperations):
@@ -53,11 +58,28 @@ class DirectoryHandlers(TreeOperations):
         return FileInfo(self.inode_table.open(inode), keep_cache=cached, cache_readdir=cached)
 
     def readdir(self, fh: int, start_id: int, token: ReaddirToken) -> None:
-        """Fill the reply from the listing, which is published anew if it was withdrawn."""
-        inode = self.inode_table.opened(fh)
-        if not self.inode_table.is_published(inode):
+        """Fill the reply from the listing, which is published anew if it was withdrawn.
+
+        READDIRPLUS comes here when it would begin with a child of which nobody has asked yet: the attributes
+        of as many as fit are published at once, so that the kernel need not ask for each.
+        """
+        table = self.inode_table
+        inode = table.opened(fh) if fh else token.inode  # what was opened in C has no handle
+        if not table.is_published(inode):
             self.publish_directory(inode, self.directory(inode))
-        self.inode_table.fill(token, inode, start_id)
+        told = [self._told(cast("Node", child)) for child in table.cold(token, inode, start_id)]
+        table.fill(token, inode, start_id)
+        del told  # it kept their node ids until they were counted
+
+    def _told(self, child: Node) -> NodeAttributes | None:
+        if child.file_type == S_IFREG and cast("FileNode", child).policy is _DYNAMIC:
+            return None  # to tell its size may take the program's code; lookup will, if anybody wants it
+        try:
+            attributes = self.entries.attributes(child)
+        except Exception:  # noqa: BLE001 - the program's bug; whoever looks the name up is told
+            return None
+        self.inode_table.publish_attributes(attributes)
+        return attributes
 
     def releasedir(self, fh: int) -> None:
         """The directory was closed."""
