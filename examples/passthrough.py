@@ -9,7 +9,7 @@ It shows how a file system over another one stays right while names change under
   ``/proc/self/fd/N``, which leads to the descriptor's own inode.
 * A descriptor is closed when nobody refers to it any more, not when the kernel says so: a request whose
   caller was killed may still run when its RELEASE or FORGET has come, and must not meet a descriptor
-  number that means another file by then.  So descriptors are objects, and calls get the object.
+  number that means another file by then.
 * As root, new files belong to the caller: the thread's own file-system ids are changed for that call only.
 
 Invariant of ``_by_key`` and ``_by_number``, which are changed under ``_lock`` (one look needs none): an inode
@@ -27,7 +27,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fusetree import lowlevel
 from fusetree.lowlevel import (
@@ -39,9 +39,6 @@ from fusetree.lowlevel import (
     SetattrFields,
     StatvfsData,
 )
-
-if TYPE_CHECKING:
-    from typing_extensions import Self  # in typing from Python 3.11 on
 
 TIMEOUT = 1.0  # seconds; others may change the source, too
 LISTING = 32768  # bytes of directory entries asked for at once
@@ -60,40 +57,30 @@ def checked(result: int) -> int:
     return result
 
 
-class Descriptor(int):
-    """An open descriptor of ours, closed with the last reference to it.
+class Descriptor:
+    """An open descriptor of ours, closed with the last reference to it."""
 
-    It is its number itself: a call that gets it refers to it as long as it runs.
-    """
+    __slots__ = ("fd",)
 
-    def __new__(cls, fd: int, *details: object) -> Self:
-        return super().__new__(cls, fd)
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
 
     def __del__(self) -> None:
-        os.close(self)
+        os.close(self.fd)
 
     @property
     def path(self) -> str:
         """A path that leads to it and nowhere else, not even on when it is a symbolic link."""
-        return DescriptorPath(self)
-
-
-class DescriptorPath(str):
-    """The path of a descriptor, which it refers to: a call that gets it can rely on it as long as it runs."""
-
-    __slots__ = ("_descriptor",)
-    _descriptor: Descriptor
-
-    def __new__(cls, descriptor: Descriptor) -> Self:
-        self = super().__new__(cls, f"/proc/self/fd/{int(descriptor)}")
-        self._descriptor = descriptor
-        return self
+        return f"/proc/self/fd/{self.fd}"
 
 
 class Inode(Descriptor):
     """A file of the source that the kernel knows."""
 
+    __slots__ = ("generation", "key", "lookups", "number")
+
     def __init__(self, fd: int, key: tuple[int, int], number: int, generation: int) -> None:
+        super().__init__(fd)
         self.key = key  # st_dev and st_ino of the source
         self.number = number
         self.generation = generation  # tells it from a later file with the same number
@@ -103,7 +90,10 @@ class Inode(Descriptor):
 class Directory(Descriptor):
     """A directory that is open for listing; its offset is moved, so one listing at a time."""
 
+    __slots__ = ("inode", "lock")
+
     def __init__(self, fd: int, inode: Inode) -> None:
+        super().__init__(fd)
         self.inode = inode
         self.lock = threading.Lock()
 
@@ -182,7 +172,7 @@ class PassthroughOperations(lowlevel.Operations):
         return self._look(self._inode(parent_inode), name)
 
     def _look(self, parent: Inode, name: bytes) -> EntryAttributes:
-        return self._entry(os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=parent))
+        return self._entry(os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=parent.fd))
 
     def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
         gone = []  # closed behind the lock
@@ -196,7 +186,7 @@ class PassthroughOperations(lowlevel.Operations):
 
     def getattr(self, inode: int, ctx: RequestContext) -> EntryAttributes:
         known = self._inode(inode)
-        return self._attributes(os.fstat(known), known.number)
+        return self._attributes(os.fstat(known.fd), known.number)
 
     def setattr(
         self,
@@ -215,10 +205,10 @@ class PassthroughOperations(lowlevel.Operations):
         if fields.update_mode:
             os.chmod(known.path, stat.S_IMODE(attr.st_mode))
         if fields.update_size:
-            os.truncate(known.path if opened is None else opened, attr.st_size)
+            os.truncate(known.path if opened is None else opened.fd, attr.st_size)
             clear_set_id(known)
         if fields.update_atime or fields.update_mtime:
-            found = os.fstat(known)
+            found = os.fstat(known.fd)
             os.utime(
                 known.path,
                 ns=(
@@ -226,13 +216,13 @@ class PassthroughOperations(lowlevel.Operations):
                     attr.st_mtime_ns if fields.update_mtime else found.st_mtime_ns,
                 ),
             )
-        return self._attributes(os.fstat(known), known.number)
+        return self._attributes(os.fstat(known.fd), known.number)
 
     def readlink(self, inode: int, ctx: RequestContext) -> bytes:
-        return os.readlink(b"", dir_fd=self._inode(inode))
+        return os.readlink(b"", dir_fd=self._inode(inode).fd)
 
     def statfs(self, ctx: RequestContext) -> StatvfsData:
-        found = os.fstatvfs(self._inode(ROOT_INODE))
+        found = os.fstatvfs(self._inode(ROOT_INODE).fd)
         data = StatvfsData()
         data.f_bsize = found.f_bsize
         data.f_frsize = found.f_frsize
@@ -266,19 +256,19 @@ class PassthroughOperations(lowlevel.Operations):
     ) -> EntryAttributes:
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
-            os.mknod(name, mode, rdev, dir_fd=parent)
+            os.mknod(name, mode, rdev, dir_fd=parent.fd)
         return self._look(parent, name)
 
     def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: RequestContext) -> EntryAttributes:
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
-            os.mkdir(name, stat.S_IMODE(mode), dir_fd=parent)
+            os.mkdir(name, stat.S_IMODE(mode), dir_fd=parent.fd)
         return self._look(parent, name)
 
     def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext) -> EntryAttributes:
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
-            os.symlink(target, name, dir_fd=parent)
+            os.symlink(target, name, dir_fd=parent.fd)
         return self._look(parent, name)
 
     def link(
@@ -286,14 +276,14 @@ class PassthroughOperations(lowlevel.Operations):
     ) -> EntryAttributes:
         known, parent = self._inode(inode), self._inode(new_parent_inode)
         # With a descriptor for the folder os.link calls linkat(2), which follows /proc's link and no other.
-        os.link(known.path, new_name, dst_dir_fd=parent, follow_symlinks=True)
-        return self._entry(os.dup(known))
+        os.link(known.path, new_name, dst_dir_fd=parent.fd, follow_symlinks=True)
+        return self._entry(os.dup(known.fd))
 
     def unlink(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
-        os.unlink(name, dir_fd=self._inode(parent_inode))
+        os.unlink(name, dir_fd=self._inode(parent_inode).fd)
 
     def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
-        os.rmdir(name, dir_fd=self._inode(parent_inode))
+        os.rmdir(name, dir_fd=self._inode(parent_inode).fd)
 
     def rename(
         self,
@@ -306,9 +296,9 @@ class PassthroughOperations(lowlevel.Operations):
     ) -> None:
         old, new = self._inode(parent_inode_old), self._inode(parent_inode_new)
         if flags:
-            checked(libc.renameat2(old, name_old, new, name_new, flags))
+            checked(libc.renameat2(old.fd, name_old, new.fd, name_new, flags))
         else:
-            os.rename(name_old, name_new, src_dir_fd=old, dst_dir_fd=new)
+            os.rename(name_old, name_new, src_dir_fd=old.fd, dst_dir_fd=new.fd)
 
     # ------------------------------------------------------------------ open files
 
@@ -324,7 +314,7 @@ class PassthroughOperations(lowlevel.Operations):
     ) -> tuple[FileInfo, EntryAttributes]:
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
-            fd = os.open(name, ours(flags) | os.O_CREAT, stat.S_IMODE(mode), dir_fd=parent)
+            fd = os.open(name, ours(flags) | os.O_CREAT, stat.S_IMODE(mode), dir_fd=parent.fd)
         opened = Descriptor(fd)
         entry = self._entry(os.open(opened.path, os.O_PATH))
         return FileInfo(fh=self._handle(opened), keep_cache=False), entry
@@ -334,7 +324,7 @@ class PassthroughOperations(lowlevel.Operations):
     ) -> tuple[FileInfo, EntryAttributes]:
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
-            fd = os.open(b".", ours(flags) | os.O_TMPFILE, stat.S_IMODE(mode), dir_fd=parent)
+            fd = os.open(b".", ours(flags) | os.O_TMPFILE, stat.S_IMODE(mode), dir_fd=parent.fd)
         opened = Descriptor(fd)
         entry = self._entry(os.open(opened.path, os.O_PATH))
         return FileInfo(fh=self._handle(opened), keep_cache=False), entry
@@ -345,13 +335,13 @@ class PassthroughOperations(lowlevel.Operations):
         return FileInfo(fh=self._handle(Descriptor(fd)), keep_cache=False)
 
     def read(self, fh: int, off: int, size: int) -> bytes:
-        return os.pread(self._handles[fh], size, off)
+        return os.pread(self._handles[fh].fd, size, off)
 
     def write(self, fh: int, off: int, buf: bytes) -> int:
         opened = self._handles[fh]
         view, done = memoryview(buf), 0
         while done < len(view):
-            done += os.pwrite(opened, view[done:], off + done)
+            done += os.pwrite(opened.fd, view[done:], off + done)
         clear_set_id(opened)
         return done
 
@@ -359,11 +349,11 @@ class PassthroughOperations(lowlevel.Operations):
         self, inode: int, fh: int, mode: int, offset: int, length: int, ctx: RequestContext
     ) -> None:
         opened = self._handles[fh]
-        checked(libc.fallocate64(opened, mode, ctypes.c_int64(offset), ctypes.c_int64(length)))
+        checked(libc.fallocate64(opened.fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length)))
         clear_set_id(opened)
 
     def lseek(self, inode: int, fh: int, offset: int, whence: int, ctx: RequestContext) -> int:
-        return os.lseek(self._handles[fh], offset, whence)  # moves an offset that nobody uses
+        return os.lseek(self._handles[fh].fd, offset, whence)  # moves an offset that nobody uses
 
     def copy_file_range(
         self,
@@ -378,12 +368,12 @@ class PassthroughOperations(lowlevel.Operations):
         ctx: RequestContext,
     ) -> int:
         source, target = self._handles[fh_in], self._handles[fh_out]
-        done = os.copy_file_range(source, target, length, off_in, off_out)
+        done = os.copy_file_range(source.fd, target.fd, length, off_in, off_out)
         clear_set_id(target)
         return done
 
     def flush(self, fh: int) -> None:
-        os.close(os.dup(self._handles[fh]))  # tells what close(2) of the source has to tell
+        os.close(os.dup(self._handles[fh].fd))  # tells what close(2) of the source has to tell
 
     def release(self, fh: int) -> None:
         with self._lock:
@@ -391,7 +381,7 @@ class PassthroughOperations(lowlevel.Operations):
         del descriptor
 
     def fsync(self, fh: int, datasync: bool) -> None:
-        (os.fdatasync if datasync else os.fsync)(self._handles[fh])
+        (os.fdatasync if datasync else os.fsync)(self._handles[fh].fd)
 
     # ------------------------------------------------------------------ listings
 
@@ -404,12 +394,12 @@ class PassthroughOperations(lowlevel.Operations):
         directory = self._handles[fh]
         assert isinstance(directory, Directory)
         with directory.lock:
-            os.lseek(directory, start_id, os.SEEK_SET)
-            while entries := list(listed(directory)):
+            os.lseek(directory.fd, start_id, os.SEEK_SET)
+            while entries := list(listed(directory.fd)):
                 for name, position in entries:
                     if name in {b".", b".."}:
                         number = self._number_of(directory, name)
-                        entry = self._attributes(os.fstat(directory), number)
+                        entry = self._attributes(os.fstat(directory.fd), number)
                     else:
                         try:
                             entry = self._look(directory.inode, name)
@@ -424,7 +414,7 @@ class PassthroughOperations(lowlevel.Operations):
         """Inode number of a directory's "." or ".."; nothing outside of the source is told."""
         if name == b"." or directory.inode.number == ROOT_INODE:
             return directory.inode.number
-        found = os.stat(b"..", dir_fd=directory)
+        found = os.stat(b"..", dir_fd=directory.fd)
         known = self._by_key.get((found.st_dev, found.st_ino))
         return found.st_ino if known is None else known.number
 
@@ -456,7 +446,7 @@ def ours(flags: int) -> int:
 
 def clear_set_id(descriptor: Descriptor) -> None:
     """After content changed: root's own writes leave set-id bits on, and the caller may be anybody."""
-    mode = os.fstat(descriptor).st_mode
+    mode = os.fstat(descriptor.fd).st_mode
     if stat.S_ISREG(mode) and (
         mode & stat.S_ISUID or mode & (stat.S_ISGID | stat.S_IXGRP) == stat.S_ISGID | stat.S_IXGRP
     ):

@@ -50,6 +50,7 @@ from fusetree._lowlevel.table cimport (
 
 cdef enum:
     W_OK = 2
+    LONGEST_NAME = 255
 
 
 cdef bint is_dot(const char *name) noexcept nogil:
@@ -76,8 +77,9 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
         fuse_reply_err(req, ESTALE)
         return 1
     directory = <ft_directory *>entry.body if entry.flags & BODY_DIRECTORY else NULL
-    # "." and ".." come from file servers that export the mount; they are no names of the listing.
-    if directory == NULL or not directory.complete or is_dot(name):
+    # "." and ".." come from file servers that export the mount; they are no names of the listing.  What no
+    # name can be is refused with an errno of its own, by Python.
+    if directory == NULL or not directory.complete or is_dot(name) or length > LONGEST_NAME:
         pthread_mutex_unlock(&table.lock)
         return 0
     slot = slot_find(directory, name, length, hash)

@@ -5,8 +5,10 @@ from libc.stdint cimport uint8_t, uint64_t
 
 from fusetree._lowlevel.table cimport ft_table
 
-cdef object node_changed(ft_table *table, object node, bint content)
+# told: the kernel made this change itself, and need not be told.
+cdef object node_changed(ft_table *table, object node, bint content, bint told)
 cdef object name_set(
-    ft_table *table, object directory, str name, object child, uint64_t st_ino, uint8_t d_type)
+    ft_table *table, object directory, str name, object child, uint64_t st_ino, uint8_t d_type,
+    bint told)
 cdef object directory_moved(ft_table *table, object node, uint64_t parent_ino)
-cdef object name_removed(ft_table *table, object directory, str name, object child, bint deleted)
+cdef object name_removed(ft_table *table, object directory, str name, object child, bint deleted, bint told)

@@ -31,7 +31,7 @@ cdef inline ft_notice *referenced(ft_notice *notice) noexcept nogil:
     return notice
 
 
-cdef object node_changed(ft_table *table, object node, bint content):
+cdef object node_changed(ft_table *table, object node, bint content, bint told):
     cdef ft_entry *entry
     cdef ft_content *withdrawn = NULL
     cdef ft_notice *notice = NULL
@@ -40,7 +40,9 @@ cdef object node_changed(ft_table *table, object node, bint content):
     if entry != NULL:
         if content and entry.flags & (BODY_CONTENT | BODY_LINK):
             withdrawn = locked_set_body(table, entry, NULL, 0)
+        table.told = told
         notice = referenced(locked_entry_changed(table, entry, content))
+        table.told = 0
     pthread_mutex_unlock(&table.lock)
     content_drop(table, withdrawn)
     if notice == NULL:
@@ -49,7 +51,8 @@ cdef object node_changed(ft_table *table, object node, bint content):
 
 
 cdef object name_set(
-        ft_table *table, object directory, str name, object child, uint64_t st_ino, uint8_t d_type):
+        ft_table *table, object directory, str name, object child, uint64_t st_ino, uint8_t d_type,
+        bint told):
     cdef NameView view
     cdef object owner = view_name(name, &view)
     cdef ft_entry *entry
@@ -60,12 +63,14 @@ cdef object name_set(
     pthread_mutex_lock(&table.lock)
     entry = locked_find_node(table, <PyObject *>directory)
     if entry != NULL:
+        table.told = told
         if entry.flags & BODY_DIRECTORY:
             short_of_memory = not locked_set_name(
                 table, entry, &view, <PyObject *>owner, <PyObject *>child, st_ino, d_type, &replaced,
                 &of_name)
         referenced(of_name)
         of_directory = referenced(locked_entry_changed(table, entry, True))
+        table.told = 0
     pthread_mutex_unlock(&table.lock)
     if replaced != NULL:
         Py_DECREF(<object>replaced)
@@ -77,7 +82,8 @@ cdef object name_set(
     return Ticket.wrap(of_name, of_directory)
 
 
-cdef object name_removed(ft_table *table, object directory, str name, object child, bint deleted):
+cdef object name_removed(
+        ft_table *table, object directory, str name, object child, bint deleted, bint told):
     cdef NameView view
     cdef object _owner = view_name(name, &view)
     cdef ft_entry *entry
@@ -88,10 +94,12 @@ cdef object name_removed(ft_table *table, object directory, str name, object chi
     pthread_mutex_lock(&table.lock)
     entry = locked_find_node(table, <PyObject *>directory)
     if entry != NULL:
+        table.told = told
         if not entry.flags & BODY_DIRECTORY or locked_remove_name(
                 table, entry, &view, <PyObject *>child, deleted, &removed_name, &removed_child, &of_name):
             referenced(of_name)
             of_directory = referenced(locked_entry_changed(table, entry, True))
+        table.told = 0
     pthread_mutex_unlock(&table.lock)
     if removed_name != NULL:
         Py_DECREF(<object>removed_name)

@@ -2,12 +2,21 @@
 """The buffer of one READDIR or READDIRPLUS reply, and the function that handlers fill it with."""
 
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 from fusetree._lowlevel.attributes cimport EntryAttributes
-from fusetree._lowlevel.libfuse.lowlevel cimport fuse_add_direntry, fuse_add_direntry_plus, fuse_req_t
+from fusetree._lowlevel.libfuse.lowlevel cimport (
+    fuse_add_direntry,
+    fuse_add_direntry_plus,
+    fuse_entry_param,
+    fuse_req_t,
+)
 from fusetree._lowlevel.libfuse.posix cimport off_t
 
 from _pickle import PicklingError
+
+cdef enum:
+    UNKNOWN_INO = 0xFFFFFFFF            # as libfuse has it: 0 would be no entry to readdir(3)
 
 
 cdef class ReaddirToken:
@@ -70,4 +79,42 @@ def readdir_reply(
     token.c_used += needed
     if token.c_plus and attr.c_entry.ino and name != b"." and name != b"..":
         token.counted.append(attr.c_entry.ino)
+    return True
+
+
+def readdir_name(
+        ReaddirToken token not None, bytes name not None, st_ino, d_type, next_id) -> bool:
+    """Add an entry of which only the name is told, and the lookup count of nothing rises: whoever wants the
+    attributes looks the name up.
+
+    :param token: the token that the ``readdir`` handler was called with.
+    :param name: name of the entry.
+    :param st_ino: its inode number, as listings show it; 0: unknown.
+    :param d_type: its type (``DT_*`` of dirent.h); 0: unknown.
+    :param next_id: what the handler shall get as ``start_id`` to go on behind this entry; above 0.
+    :returns: False when the reply is full.
+    :raises ValueError: the token's request was answered already.
+
+    With READDIRPLUS it is an entry of node id 0, which the kernel lists and enters into no cache
+    (fuse_direntplus_link in fs/fuse/readdir.c).
+    """
+    cdef off_t offset = next_id
+    cdef size_t room = token.c_size - token.c_used
+    cdef size_t needed
+    cdef fuse_entry_param param
+    if token.c_req == NULL:
+        raise ValueError(
+            "this readdir request was answered already: call readdir_name only inside the readdir handler")
+    memset(&param, 0, sizeof(param))
+    param.attr.st_ino = st_ino if st_ino else UNKNOWN_INO
+    param.attr.st_mode = <unsigned int>d_type << 12
+    if token.c_plus:
+        needed = fuse_add_direntry_plus(
+            token.c_req, token.c_buffer + token.c_used, room, name, &param, offset)
+    else:
+        needed = fuse_add_direntry(
+            token.c_req, token.c_buffer + token.c_used, room, name, &param.attr, offset)
+    if needed > room:
+        return False
+    token.c_used += needed
     return True

@@ -415,18 +415,21 @@ cdef class InodeTable:
 
     # -------------------------------------------------------------------------------- changes
 
-    def changed(self, object node, *, bint content) -> Ticket | None:
+    def changed(self, object node, *, bint content, bint told=False) -> Ticket | None:
         """Record that a node changed: call it after the new values are stored.
 
         Withdraws what is published (the content only if *content*), and queues a notice if the kernel holds
         something of the node.  Next to free for a node that the table does not know.  The result is for
         :meth:`wait`; None: nobody need be told.
+
+        :param told: the kernel of this mount made the change and answers for its own caches (a write through
+            the page cache, a name that it made), so no notice is queued.
         """
-        return node_changed(self.c_table, node, content)
+        return node_changed(self.c_table, node, content, told)
 
     def child_set(
             self, object directory, str name not None, object child, uint64_t st_ino,
-            uint8_t d_type) -> Ticket | None:
+            uint8_t d_type, *, bint told=False) -> Ticket | None:
         """Record that *name* leads to *child* in a directory now (new, or instead of another); see
         :meth:`changed`.
 
@@ -434,19 +437,22 @@ cdef class InodeTable:
 
         :param st_ino: inode number of the child for listings; 0: unknown.
         :param d_type: its type for listings (``DT_*`` of dirent.h).
+        :param told: as for :meth:`changed`.
         """
-        return name_set(self.c_table, directory, name, child, st_ino, d_type)
+        return name_set(self.c_table, directory, name, child, st_ino, d_type, told)
 
     def child_removed(
-            self, object directory, str name not None, object child, *, bint deleted=False) -> Ticket | None:
+            self, object directory, str name not None, object child, *, bint deleted=False,
+            bint told=False) -> Ticket | None:
         """Record that *name* does not lead to *child* any more; see :meth:`changed`.
 
         Nothing happens if the published listing has another child under that name.  Call it with the lock
         held under which the children of the directory change.
 
         :param deleted: the child is gone for good, not moved: who watches it (inotify) is told so.
+        :param told: as for :meth:`changed`.
         """
-        return name_removed(self.c_table, directory, name, child, deleted)
+        return name_removed(self.c_table, directory, name, child, deleted, told)
 
     def directory_moved(self, object directory, uint64_t parent_ino) -> Ticket | None:
         """Record that a published directory lies in another one now, whose inode number its ``..`` shows;

@@ -154,6 +154,9 @@ cdef bint locked_set_name(
         else:
             directory.complete = 0      # Python answers from now on
             stored = False
+    if table.told and directory.complete:
+        # After a rename the kernel holds the name for as long as it held the old one.
+        slot_find(directory, view.text, view.length, view.hash).flags |= SLOT_ARMED
     if given or directory.given & filter_bit(view.hash):
         notice[0] = locked_queue_name(table, entry.node_id, 0, view.text, view.length, view.hash)
     else:

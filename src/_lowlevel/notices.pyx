@@ -126,6 +126,8 @@ cdef ft_notice *locked_entry_changed(ft_table *table, ft_entry *entry, bint cont
 
 cdef ft_notice *locked_queue_inode(ft_table *table, ft_entry *entry, bint content) noexcept nogil:
     cdef ft_notice *notice = entry.notice
+    if table.told:
+        return notice           # what was armed stays so
     if not locked_known(entry):
         locked_disarm(table, entry, ARMED_ATTRIBUTES | ARMED_CONTENT)
         return NULL
@@ -176,6 +178,10 @@ cdef ft_notice *locked_queue_name(
     # child_id above 0: the child is gone for good, and those who watch it shall hear of that.
     cdef ft_notice *notice = locked_pending_name(table, directory_id, name, length, hash)
     cdef ft_notice **head
+    if table.told:
+        if notice != NULL:
+            locked_name_is_back(notice)
+        return notice
     if notice != NULL and (notice.state == NOTICE_QUEUED or notice.state == NOTICE_DEFERRED):
         if notice.child_id != child_id:
             locked_name_is_back(notice)

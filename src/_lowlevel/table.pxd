@@ -198,6 +198,7 @@ cdef struct ft_table:
     int stopped                 # stop() was called
     int gone                    # nobody takes notices any more: they are dropped
     int closed                  # close() was called: the root is gone too
+    int told                    # while a change is recorded: the kernel made it, so no notice is queued
     # counters
     uint64_t contents           # ft_content alive
     uint64_t answered

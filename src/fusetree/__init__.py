@@ -32,7 +32,25 @@ from fusetree.errors import (
     StaleMountError,
     UnsupportedFeatureError,
 )
-from fusetree.nodes import Dir, File, Symlink, action, computed, diff, entry, node, tree
+from fusetree.nodes import (
+    Attributes,
+    Device,
+    Dir,
+    Fifo,
+    File,
+    FileNode,
+    FileSystemSize,
+    MemoryDir,
+    MemoryFile,
+    Socket,
+    Symlink,
+    action,
+    computed,
+    diff,
+    entry,
+    node,
+    tree,
+)
 
 if TYPE_CHECKING:
     from fusetree import lowlevel
@@ -42,8 +60,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     # nodes
+    "Attributes",
+    "Device",
     "Dir",
+    "Fifo",
     "File",
+    "FileNode",
+    "FileSystemSize",
+    "MemoryDir",
+    "MemoryFile",
+    "Socket",
     "Symlink",
     "action",
     "computed",

@@ -7,7 +7,7 @@ those that users of pyfuse3 and llfuse know, without ``async``.
 import errno
 
 from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, StatvfsData
-from fusetree._lowlevel.dirents import ReaddirToken, readdir_reply
+from fusetree._lowlevel.dirents import ReaddirToken, readdir_name, readdir_reply
 from fusetree._lowlevel.features import compiled_version, package_version, runtime_version
 from fusetree._lowlevel.filedata import FileData
 from fusetree._lowlevel.fileinfo import FileInfo
@@ -58,6 +58,7 @@ __all__ = [
     "features",
     "interrupted",
     "package_version",
+    "readdir_name",
     "readdir_reply",
     "running_library",
     "runtime_version",

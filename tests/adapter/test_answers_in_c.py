@@ -333,9 +333,9 @@ def test_a_directory_that_moved_shows_its_new_parent() -> None:
     try:
         twice.compare(["a", "d"], 0, 4096, 0, 0)
         twice.compare(["b"], 0, 4096, 0, 0)
-        root.rename("a/d", "b/d")
+        root.move("a/d", "b/d")
         twice.compare(["b", "d"], 0, 4096, 0, 0)
-        root.rename("b/d", "new/d")  # which the mount does not know, so nothing is told of it
+        root.move("b/d", "new/d")  # which the mount does not know, so nothing is told of it
         twice.compare(["new", "d"], 0, 4096, 0, 0)
     finally:
         twice.close()
@@ -452,7 +452,7 @@ class Machine(RuleBasedStateMachine):
         old, new = paths[which % len(paths)], [*targets[where % len(targets)], name]
         if new[: len(old)] != old:
             try:
-                self.root.rename("/".join(old), "/".join(new))
+                self.root.move("/".join(old), "/".join(new))
             except (ValueError, KeyError, OSError):
                 pass  # a declared file, a directory over a file
 

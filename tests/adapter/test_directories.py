@@ -64,7 +64,7 @@ def test_listings_show_what_is_there_in_order() -> None:
         assert client.listdir() == ["b", "a", "c"]
         root["z"] = "new"
         del root["a"]
-        root.rename("b", "y")
+        root.move("b", "y")
         assert client.listdir() == ["c", "z", "y"]
         root["c"] = "in the same place"
         assert client.listdir() == ["c", "z", "y"]

@@ -6,7 +6,7 @@ import errno
 import stat
 from typing import TYPE_CHECKING
 
-from fusetree import Dir, File, Symlink, action, entry, node
+from fusetree import Attributes, Dir, File, Symlink, action, entry, node
 from fusetree.flags import F_OK, R_OK, W_OK, X_OK
 from fusetree.lowlevel import ROOT_INODE
 from tests.adapter.conftest import ROOT, user
@@ -30,20 +30,18 @@ class Owned(File):
 
     asked: list[object]
 
-    def on_chmod(self, mode: int) -> None:
-        if mode & 0o002:
+    def setattr(self, changes: Attributes) -> None:
+        if changes.mode is not None and changes.mode & 0o002:
             raise PermissionError(errno.EPERM, "not for everybody")
-
-    def on_chown(self, uid: int | None, gid: int | None) -> None:
-        if uid == 0:
+        if changes.uid == 0:
             raise PermissionError(errno.EPERM, "not root's")
 
 
 class Taking(Dir):
-    def on_unlink(self, name: str) -> None:
+    def unlink(self, name: str) -> None:
         """Lets names out only."""
 
-    def on_create(self, name: str, mode: int) -> File:
+    def create(self, name: str, mode: int) -> File:
         return File(b"", mode)
 
 

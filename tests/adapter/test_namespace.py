@@ -17,6 +17,8 @@ from fusetree.nodes import FileNode, Node
 from tests.adapter.conftest import ROOT, user
 from tests.support import raises_errno
 
+RENAME_WHITEOUT = 4  # linux/fs.h
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,44 +28,44 @@ if TYPE_CHECKING:
 class Open(Dir):
     """Lets everything happen, and the library do it."""
 
-    def on_create(self, name: str, mode: int) -> FileNode:
+    def create(self, name: str, mode: int) -> FileNode:
         return File(b"", mode)
 
-    def on_mkdir(self, name: str, mode: int) -> Dir:
+    def mkdir(self, name: str, mode: int) -> Dir:
         return Open(mode=mode)
 
-    def on_symlink(self, name: str, target: str) -> Symlink:
+    def symlink(self, name: str, target: str) -> Symlink:
         return Symlink(target)
 
-    def on_link(self, name: str, node: Node) -> None:
+    def link(self, name: str, node: Node) -> None:
         pass
 
-    def on_unlink(self, name: str) -> None:
+    def unlink(self, name: str) -> None:
         pass
 
-    def on_rmdir(self, name: str) -> None:
+    def rmdir(self, name: str) -> None:
         pass
 
-    def on_rename(self, name: str, directory: Dir, new_name: str) -> None:
+    def rename(self, name: str, directory: Dir, new_name: str, flags: int) -> None:
         pass
 
 
 class Strict(Open):
     """Does everything itself, or refuses."""
 
-    def on_create(self, name: str, mode: int) -> FileNode:
+    def create(self, name: str, mode: int) -> FileNode:
         if name.startswith("."):
             raise PermissionError(errno.EPERM, "no hidden files")
         made = File("made here", mode)
         self[name] = made
         return made
 
-    def on_unlink(self, name: str) -> None:
+    def unlink(self, name: str) -> None:
         if name == "kept":
             raise PermissionError(errno.EPERM, "kept")
         del self[name]
 
-    def on_rename(self, name: str, directory: Dir, new_name: str) -> None:
+    def rename(self, name: str, directory: Dir, new_name: str, flags: int) -> None:
         directory[new_name] = self[name]
         del self[name]
 
@@ -135,7 +137,9 @@ def test_names_that_are_taken_or_missing(serve: Serve) -> None:
         (errno.ENOTEMPTY, lambda: ops.rmdir(1, b"d", ROOT)),
         (errno.ENOENT, lambda: ops.rename(1, b"none", 1, b"new", 0, ROOT)),
         (errno.EEXIST, lambda: ops.rename(1, b"f", 1, b"d", RENAME_NOREPLACE, ROOT)),
-        (errno.EINVAL, lambda: ops.rename(1, b"f", 1, b"d", RENAME_EXCHANGE, ROOT)),
+        (errno.ENOENT, lambda: ops.rename(1, b"f", 1, b"new", RENAME_EXCHANGE, ROOT)),
+        (errno.EINVAL, lambda: ops.rename(1, b"f", 1, b"d", RENAME_WHITEOUT, ROOT)),
+        (errno.ENAMETOOLONG, lambda: ops.mkdir(1, b"x" * 256, 0o755, ROOT)),
         (errno.EISDIR, lambda: ops.rename(1, b"f", 1, b"d", 0, ROOT)),
         (errno.ENOTDIR, lambda: ops.rename(1, b"d", 1, b"f", 0, ROOT)),
         (errno.ENOTDIR, lambda: ops.create(file, b"new", 0o644, os.O_WRONLY, ROOT)),
@@ -175,12 +179,12 @@ def test_the_method_decides_and_may_do_it_itself(serve: Serve) -> None:
 
 def test_a_method_that_returns_something_else_is_a_bug(serve: Serve) -> None:
     class Wrong(Dir):
-        def on_create(self, name: str, mode: int) -> Any:
+        def create(self, name: str, mode: int) -> Any:
             return Dir() if name == "d" else None
 
     requests = serve(Wrong())
     for name in (b"d", b"x"):
-        with pytest.raises(TypeError, match=r"on_create.* must return a file"):
+        with pytest.raises(TypeError, match=r"create.* must return a file"):
             requests.ops.create(ROOT_INODE, name, 0o644, os.O_WRONLY, ROOT)
 
 
@@ -193,7 +197,7 @@ def test_a_new_file_whose_attributes_fail_is_not_left_open(serve: Serve) -> None
             raise RuntimeError("a bug")
 
     class Making(Dir):
-        def on_create(self, name: str, mode: int) -> FileNode:
+        def create(self, name: str, mode: int) -> FileNode:
             return Unsized()
 
     requests = serve(Making())
@@ -274,21 +278,26 @@ def test_kinds_are_looked_up_once_for_a_class(serve: Serve) -> None:
 def test_a_file_named_like_a_method_is_none() -> None:
     @node
     class Steered(Dir):
-        on_create: int = entry(0)
+        made: int = entry(0, name="create")
 
-        @action
-        def on_unlink(self, name: str) -> None:
+        @action(name="unlink")
+        def removed(self, name: str) -> None:
             """A file to write to."""
 
     assert Kind.of(Steered).unlink is None
     assert Kind.of(Steered).create is None
+    with pytest.raises(TypeError, match="every node has 'create' for itself"):
+
+        @node
+        class Refused(Dir):
+            create: int = entry(0)
 
 
 def test_what_cannot_be_called_is_no_method() -> None:
     class Wrong(Dir):
-        on_unlink = 5
+        unlink = 5
 
-    with pytest.raises(TypeError, match=r"Wrong\.on_unlink must be a method"):
+    with pytest.raises(TypeError, match=r"Wrong\.unlink must be a method"):
         Kind.of(Wrong)
 
 

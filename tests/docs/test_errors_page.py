@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import attrs
 import pytest
 
 from fusetree import Dir, File, action, entry, mount, node
+from fusetree.testing.posix.syscalls import fallocate
 from tests.support import ROOT, in_thread, raises_errno
 
 PAGE = ROOT / "docs" / "explanation" / "errors.md"
@@ -44,6 +46,15 @@ def write(path: Path, data: bytes, offset: int = 0, flags: int = 0) -> None:
     descriptor = os.open(path, os.O_WRONLY | flags)
     try:
         os.pwrite(descriptor, data, offset)
+    finally:
+        os.close(descriptor)
+
+
+def with_open(path: Path, call: Callable[[int], object]) -> None:
+    """Call with a descriptor that is open for writing."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        call(descriptor)
     finally:
         os.close(descriptor)
 
@@ -81,6 +92,13 @@ ROWS: dict[str, list[Callable[[Path], Any]]] = {
         lambda tree: write(tree / "plain", b"5", 1 << 30),
     ],
     "read an extended attribute": [lambda tree: os.getxattr(tree / "value", "user.x")],
+    "reserve space or punch a hole with fallocate(2)": [
+        lambda tree: with_open(tree / "plain", lambda fd: fallocate(fd, 0, 0, 10))
+    ],
+    "give a device command with ioctl(2)": [
+        lambda tree: with_open(tree / "plain", lambda fd: fcntl.ioctl(fd, 0x1234))
+    ],
+    "use a name of more than 255 bytes": [lambda tree: (tree / ("x" * 256)).stat()],
     "set an extended attribute": [lambda tree: os.setxattr(tree / "value", "user.x", b"1")],
 }
 

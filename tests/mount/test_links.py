@@ -67,7 +67,7 @@ def test_moving_a_directory_keeps_what_is_below(mountpoint: Path, mounted: Mount
     mounted(root, coherence_wait=10.0)
     directory = os.open(mountpoint / "a/b", os.O_RDONLY)
     try:
-        root.rename("a/b", "z/moved")
+        root.move("a/b", "z/moved")
         assert shell(f"cat {mountpoint}/z/moved/c").ok().text == "text\n"
         assert os.listdir(directory) == ["c"]
         assert not (mountpoint / "a/b").exists()

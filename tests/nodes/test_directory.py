@@ -54,7 +54,7 @@ def test_the_directories_above_must_exist(path: str) -> None:
     with pytest.raises(KeyError):
         root[path] = "new"
     with pytest.raises(KeyError):
-        root.rename("f", path)
+        root.move("f", path)
     assert root.keys() == ["a", "f"]
 
 
@@ -64,7 +64,7 @@ def test_bad_names_are_refused_and_change_nothing(name: str) -> None:
     with pytest.raises(ValueError, match=r"name|NUL"):
         root[name] = "new"
     with pytest.raises(ValueError, match=r"name|NUL"):
-        root.rename("f", name)
+        root.move("f", name)
     if "/" not in name:
         with pytest.raises(ValueError, match=r"name|NUL"):
             Dir({name: "x"})
@@ -106,7 +106,7 @@ def test_a_directory_is_not_below_itself() -> None:
     with pytest.raises(ValueError, match="itself"):
         root["a/b/loop"] = root["a"]
     with pytest.raises(ValueError, match="itself"):
-        root.rename("a", "a/b/c")
+        root.move("a", "a/b/c")
     assert root.keys() == ["a"]
     assert path_of(root["a/b"]) == "/a/b"
     assert (root.nlink, root["a"].nlink, root["a/b"].nlink) == (3, 3, 2)
@@ -176,10 +176,10 @@ def test_directories_count_their_subdirectories() -> None:
     del root["b"]
     del root["f"]
     assert root.nlink == 3
-    root.rename("c", "d")
+    root.move("c", "d")
     assert root.nlink == 3
     root["e"] = {}
-    root.rename("d", "e/d")
+    root.move("d", "e/d")
     assert (root.nlink, root["e"].nlink) == (3, 3)
 
 
@@ -189,15 +189,15 @@ def test_directories_count_their_subdirectories() -> None:
 def test_rename_moves_within_and_across() -> None:
     root = Dir({"a": "1", "d": {"x": "2"}})
     a = root["a"]
-    root.rename("a", "b")
+    root.move("a", "b")
     assert root.keys() == ["d", "b"]
     assert root["b"] is a
-    root.rename("b", "d/y")
+    root.move("b", "d/y")
     assert root["d"].keys() == ["x", "y"]  # type: ignore[attr-defined]
-    root.rename("d/y", "d/x")
+    root.move("d/y", "d/x")
     assert root["d/x"] is a
     assert a.nlink == 1
-    root.rename("d", "e")
+    root.move("d", "e")
     assert path_of(a) == "/e/x"
 
 
@@ -205,14 +205,14 @@ def test_rename_of_what_is_not_there() -> None:
     root = Dir({"d": {}})
     for old in ("x", "d/x", "x/y"):
         with pytest.raises(KeyError):
-            root.rename(old, "new")
+            root.move(old, "new")
 
 
 def test_rename_onto_itself_or_another_name_of_the_same_file_does_nothing() -> None:
     file = File("x")
     root = Dir({"a": file, "b": file})
-    root.rename("a", "b")
-    root.rename("a", "a")
+    root.move("a", "b")
+    root.move("a", "a")
     assert root.keys() == ["a", "b"]
     assert file.nlink == 2
 
@@ -224,7 +224,7 @@ def test_rename_onto_itself_or_another_name_of_the_same_file_does_nothing() -> N
 def test_rename_refuses_what_the_system_call_refuses(old: str, new: str, number: int) -> None:
     root = Dir({"f": "x", "empty": {}, "full": {"x": ""}})
     with pytest.raises(OSError) as caught:
-        root.rename(old, new)
+        root.move(old, new)
     assert caught.value.errno == number
     assert root.keys() == ["f", "empty", "full"]
 
@@ -232,7 +232,7 @@ def test_rename_refuses_what_the_system_call_refuses(old: str, new: str, number:
 def test_rename_replaces_an_empty_directory() -> None:
     root = Dir({"a": {"x": ""}, "b": {}})
     a = root["a"]
-    root.rename("a", "b")
+    root.move("a", "b")
     assert root.items() == [("b", a)]
     assert root.nlink == 3
 
@@ -249,7 +249,7 @@ def test_observers_hear_of_each_change_after_it_is_made() -> None:
     d.attach(observer)
     root["b"] = b = File()
     a = root["a"]
-    root.rename("a", "d/a")
+    root.move("a", "d/a")
     x = root["d/x"]
     del root["d/x"]
     root["b"] = b  # nothing changes
@@ -291,7 +291,7 @@ def test_a_refused_change_is_not_told() -> None:
         lambda: root.__setitem__("again", root["a/b"]),
         lambda: root.__setitem__("x/y", ""),
         lambda: root.__delitem__("x"),
-        lambda: root.rename("a", "a/b/c"),
+        lambda: root.move("a", "a/b/c"),
         lambda: root.__setitem__("x", object()),
     ]
     before = root.mtime_ns
@@ -340,7 +340,7 @@ def test_a_change_moves_the_times_of_the_directory() -> None:
     root = Dir({"a": "x"})
     changes: list[Any] = [
         lambda: root.__setitem__("b", ""),
-        lambda: root.rename("a", "c"),
+        lambda: root.move("a", "c"),
         lambda: root.__delitem__("b"),
     ]
     for change in changes:

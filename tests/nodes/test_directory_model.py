@@ -57,7 +57,7 @@ class DirectoryMachine(RuleBasedStateMachine):
     def move(self, source: int, old: str, where: int, new: str) -> None:
         prefixes = ["", "middle/", "middle/inner/"]
         try:
-            self.dirs[0].rename(prefixes[source] + old, prefixes[where] + new)
+            self.dirs[0].move(prefixes[source] + old, prefixes[where] + new)
         except KeyError:
             assert old not in self.models[source]
         else:

@@ -268,10 +268,10 @@ def test_the_entry_is_set_by_attribute_only() -> None:
     with pytest.raises(ValueError, match="declared by Worker"):
         del worker["jobs"]
     with pytest.raises(ValueError, match="declared by Worker"):
-        worker.rename("jobs", "x")
+        worker.move("jobs", "x")
     worker["x"] = "other"
     with pytest.raises(ValueError, match="declared by Worker"):
-        worker.rename("x", "jobs")
+        worker.move("x", "jobs")
     with pytest.raises(ValueError, match="declared by Worker"):
         Worker(children={"jobs": "x"})
     assert worker.jobs == 0

@@ -32,7 +32,7 @@ def test_locks_may_be_taken_again_by_who_holds_them() -> None:
     root = Dir({"a": {}})
     with root.lock, LINKS:
         root["b"] = {}
-        root.rename("b", "a/b")
+        root.move("b", "a/b")
     assert "a/b" in root
 
 

@@ -78,7 +78,7 @@ def test_a_listing_is_cached_and_taken_back() -> None:
         assert client.listdir("d") == ["a", "b", "c"]
         del root["d/a"]
         assert client.listdir("d") == ["b", "c"]
-        root.rename("d/b", "d/z")
+        root.move("d/b", "d/z")
         assert sorted(client.listdir("d")) == ["c", "z"]
 
 

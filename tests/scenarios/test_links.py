@@ -84,7 +84,7 @@ def test_moving_a_directory_keeps_what_is_below() -> None:
     with Client(root) as client:
         assert client.read_text("a/b/c") == "text\n"
         node = client.node_id("a/b")
-        root.rename("a/b", "z/moved")
+        root.move("a/b", "z/moved")
         assert client.read_text("z/moved/c") == "text\n"
         assert client.node_id("z/moved") == node
         assert client.listdir("a") == []

@@ -7,13 +7,17 @@ documents) is asked for each time.
     node_operations   the whole: handlers over one tree, and its end
     tree              what all handlers share: the table, first touch, paths
     namespace         lookup, and making, moving and removing names from the kernel's side
-    inodes            getattr, setattr, readlink, access, statfs, xattrs
+    inodes            getattr, setattr, readlink, access, statfs
+    xattrs            extended attributes
     files             open, create's open, read, write, flush, release
+    ranges            fallocate, lseek, copy_file_range, ioctl, poll
     directories       opendir, readdir
     handles           what an open file that is written to remembers
+    own               what is open of a file whose class answers by itself
+    listings          what is open of a directory whose class lists by itself
     entries           from a node to its attributes
     names             text in the tree, bytes to the kernel
-    kinds             what a class of nodes lets the kernel change, looked up once
+    kinds             what a class of nodes can do, looked up once
     usercode          calling the program's code, and what its exceptions mean
     caching           telling the kernel of changes, and waiting until it knows
 """

@@ -10,7 +10,10 @@ What may be cached, and for how long (E: for ever, taken back on change):
 
 Rule 1: recording a change only withdraws answers and queues a notice (in C, under the table's lock); it is
     done with a lock of the tree held, so it never waits.
-Rule 2: `settle` waits until the kernel has been told, for `wait` seconds at most. It does not wait where the
+Rule 2: what the kernel of this mount did itself (a name that it made, bytes that it wrote) it has in its
+    caches already: answers are withdrawn, and no notice is sent. (To take back the name of a new directory
+    would take the working directory from who has just entered it.)
+Rule 3: `settle` waits until the kernel has been told, for `wait` seconds at most. It does not wait where the
     kernel may be waiting for us: inside a handler of any mount, and on a thread whose event loop serves a
     mount. Each time it did not, or waited in vain, is counted; the first time of each cause is logged.
 """
@@ -24,7 +27,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
-from fusetree.adapter.usercode import inside_handler
+from fusetree.adapter.usercode import inside_handler, is_told
 from fusetree.nodes.base import Change
 from fusetree.server.loops import on_serving_loop, serving_loop
 
@@ -88,7 +91,7 @@ class CacheObserver:
         content = what is not _ATTRIBUTES or (
             node.file_type == stat.S_IFREG and not cast("FileNode", node).readable
         )
-        return table.changed(node, content=content)
+        return table.changed(node, content=content, told=is_told(self, node))
 
     def child_set(self, directory: Dir, name: str, child: Node) -> object | None:
         """Enter the name into the published listing, and queue a notice if the kernel holds the name."""
@@ -97,7 +100,9 @@ class CacheObserver:
             return None
         if child.file_type == stat.S_IFDIR:
             table.directory_moved(child, directory.ino)
-        return table.child_set(directory, name, child, child.ino, child.file_type >> 12)
+        return table.child_set(
+            directory, name, child, child.ino, child.file_type >> 12, told=is_told(self, directory)
+        )
 
     def child_removed(self, directory: Dir, name: str, child: Node) -> object | None:
         """Take the name out of the published listing, and queue a notice if the kernel holds the name."""
@@ -106,7 +111,7 @@ class CacheObserver:
             return None
         # A directory that is gone may come back, and the kernel would not forgive it that it was told so.
         deleted = child._parents_ is None and child.file_type != stat.S_IFDIR
-        return table.child_removed(directory, name, child, deleted=deleted)
+        return table.child_removed(directory, name, child, deleted=deleted, told=is_told(self, directory))
 
     # ---- waiting; called with no lock held
 

@@ -1,23 +1,25 @@
 """Handlers of open directories. The listing is published whole, in insertion order, and then read in C.
 
 A published listing follows every change of names without being made again, so an open directory needs no
-state: its place in the listing is a cookie, which stays right while entries come and go.
+state: its place in the listing is a cookie, which stays right while entries come and go. A class that
+answers `list` by itself has a listing for each open directory (fusetree.adapter.listings).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from fusetree.adapter.listings import Listing
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations
 from fusetree.lowlevel import FileInfo
 from fusetree.nodes.base import Policy
+from fusetree.nodes.directory import Dir
 from fusetree.nodes.links import parents_of
 
 if TYPE_CHECKING:
     from fusetree._lowlevel.inodes import NodeAttributes
     from fusetree.lowlevel import ReaddirToken, RequestContext
     from fusetree.nodes.base import FileNode, Node
-    from fusetree.nodes.directory import Dir
 
 __all__ = ["DirectoryHandlers"]
 
@@ -52,6 +54,10 @@ class DirectoryHandlers(TreeOperations):
     def opendir(self, inode: int, ctx: RequestContext) -> FileInfo:
         """Open a directory; the kernel may keep its listing until told otherwise."""
         directory = self.directory(inode)
+        kind = self.kind_of(directory)
+        if kind.names:
+            listing = Listing(directory, kind.list or Dir.children_snapshot, self._parent_ino(directory))
+            return FileInfo(self.inode_table.open(inode, state=listing, direct_io=True), keep_cache=False)
         if not self.inode_table.is_published(inode):
             self.publish_directory(inode, directory)
         cached = self.kernel_cache
@@ -64,6 +70,10 @@ class DirectoryHandlers(TreeOperations):
         of as many as fit are published at once, so that the kernel need not ask for each.
         """
         table = self.inode_table
+        listing = table.state(fh) if fh else None
+        if isinstance(listing, Listing):
+            listing.fill(token, start_id)
+            return
         inode = table.opened(fh) if fh else token.inode  # what was opened in C has no handle
         if not table.is_published(inode):
             self.publish_directory(inode, self.directory(inode))
@@ -72,7 +82,9 @@ class DirectoryHandlers(TreeOperations):
         del told  # it kept their node ids until they were counted
 
     def _told(self, child: Node) -> NodeAttributes | None:
-        if child.file_type == S_IFREG and cast("FileNode", child).policy is _DYNAMIC:
+        kind = self.kind_of(child)
+        asked = kind.getattr is not None or kind.names
+        if asked or (child.file_type == S_IFREG and cast("FileNode", child).policy is _DYNAMIC):
             return None  # to tell its size may take the program's code; lookup will, if anybody wants it
         try:
             attributes = self.entries.attributes(child)

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Final, cast
 
 from fusetree.adapter.names import encode
 from fusetree.adapter.usercode import call
+from fusetree.nodes.attributes import Attributes
 from fusetree.nodes.base import FileNode, Policy
+from fusetree.nodes.special import SpecialNode
 from fusetree.nodes.symlink import Symlink
 
 if TYPE_CHECKING:
     from fusetree._lowlevel.inodes import NodeAttributes
+    from fusetree.adapter.kinds import Kinds
     from fusetree.lowlevel import InodeTable
     from fusetree.nodes.base import Node, Observer
 
@@ -25,6 +28,7 @@ __all__ = ["Entries"]
 _DYNAMIC: Final = Policy.DYNAMIC
 _S_IFREG: Final = stat.S_IFREG
 _S_IFLNK: Final = stat.S_IFLNK
+_S_IFDIR: Final = stat.S_IFDIR
 
 
 class Entries:
@@ -35,14 +39,16 @@ class Entries:
         observer: Who is told of a node's changes from the first touch on.
         timeout: For how long the kernel may cache what is declared, in seconds; 0 caches nothing, also no
             `ttl`.
+        kinds: What classes of nodes can do.
     """
 
-    __slots__ = ("_gid", "_observer", "_table", "_timeout", "_uid")
+    __slots__ = ("_gid", "_kinds", "_observer", "_table", "_timeout", "_uid")
 
-    def __init__(self, table: InodeTable, observer: Observer, timeout: float) -> None:
+    def __init__(self, table: InodeTable, observer: Observer, timeout: float, kinds: Kinds) -> None:
         self._table = table
         self._observer = observer
         self._timeout = timeout
+        self._kinds = kinds
         self._uid = os.geteuid()  # nodes whose owner is None belong to who serves them
         self._gid = os.getegid()
 
@@ -65,7 +71,8 @@ class Entries:
     def attributes(self, node: Node) -> NodeAttributes:
         """The attributes as they are now. The exact size of a computed file takes the program's code."""
         attr = self.begin(node)
-        if node._doc_():  # else that there are no extended attributes is answered in C
+        # Where there are no extended attributes, that is answered in C.
+        if node.has_xattrs if self._kinds[type(node)].xattrs else node._doc_():
             self._table.set_xattrs(attr.node_id, True)
         self.fill(attr, node)
         return attr
@@ -80,24 +87,47 @@ class Entries:
         gid = node.gid
         attr.st_uid = self._uid if uid is None else uid
         attr.st_gid = self._gid if gid is None else gid
+        kind = self._kinds[type(node)]
+        dynamic = kind.names or kind.getattr is not None
         if file_type == _S_IFREG:
             file: FileNode = node  # type: ignore[assignment]  # what its type says; a cast costs a call
             if file.policy is _DYNAMIC:
-                ttl = min(file.ttl, self._timeout)
-                if ttl > 0:
-                    attr.ttl = attr.attr_timeout = ttl
-                else:
-                    attr.publish = False
-                    attr.entry_timeout = self._timeout
-                    attr.attr_timeout = 0.0
+                dynamic = True
                 size = call(file.size)
             else:
                 size = file.size()
             if size:
                 attr.st_size = size
-                attr.st_blocks = (size + 511) >> 9
+                attr.st_blocks = file.blocks(size)
         elif file_type == _S_IFLNK:
-            attr.st_size = len(encode(cast("Symlink", node).target))
+            if kind.readlink is None:
+                attr.st_size = len(encode(cast("Symlink", node).target))
+        elif file_type != _S_IFDIR:
+            attr.st_rdev = cast("SpecialNode", node).rdev
         attr.st_atime_ns = node.atime_ns
         attr.st_mtime_ns = node.mtime_ns
         attr.st_ctime_ns = node.ctime_ns
+        if kind.getattr is not None:
+            _override(attr, call(kind.getattr, node), node)
+        if dynamic:
+            ttl = min(node.ttl, self._timeout)
+            if ttl > 0:
+                attr.ttl = attr.attr_timeout = ttl
+            else:
+                attr.publish = False
+                attr.entry_timeout = self._timeout
+                attr.attr_timeout = 0.0
+
+
+def _override(attr: NodeAttributes, answer: object, node: Node) -> None:
+    """Enter what a node's `getattr` answered."""
+    if not isinstance(answer, Attributes):
+        raise TypeError(f"{type(node).__name__}.getattr() must return Attributes, not {answer!r}")
+    if answer.mode is not None:
+        attr.st_mode = node.file_type | answer.mode & 0o7777
+    for name in ("uid", "gid", "size", "nlink", "blocks", "atime_ns", "mtime_ns", "ctime_ns"):
+        value = getattr(answer, name)
+        if value is not None:
+            setattr(attr, f"st_{name}", value)
+    if answer.size is not None and answer.blocks is None:
+        attr.st_blocks = (answer.size + 511) >> 9

@@ -11,15 +11,17 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from fusetree.adapter.handles import Handle, handle_for, piece
+from fusetree.adapter.own import OwnHandle
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.lowlevel import FileInfo
+from fusetree.nodes.attributes import Attributes
 from fusetree.nodes.base import Policy
 from fusetree.nodes.filerange import FileRange
 
 if TYPE_CHECKING:
     from fusetree.lowlevel import RequestContext
-    from fusetree.nodes.base import FileNode
+    from fusetree.nodes.base import FileNode, Node
 
 __all__ = ["FileHandlers"]
 
@@ -42,6 +44,10 @@ class FileHandlers(TreeOperations):
 
     def open_node(self, inode: int, node: FileNode, flags: int) -> FileInfo:
         """Open a file that is known to the table under the node id `inode`."""
+        if self.kind_of(node).content:
+            own = self._open_own(inode, node, flags)
+            if own is not None:
+                return own
         if flags & _WRITES_OR_TRUNCATES:
             return self._open_for_writing(inode, node, flags)
         if not node.readable:
@@ -58,6 +64,34 @@ class FileHandlers(TreeOperations):
         # What comes here is new or has just changed: pages of before are dropped, not waited for to be told.
         uncached = not self.kernel_cache
         return FileInfo(table.open(inode, direct_io=uncached), uncached, False, noflush=True)
+
+    def _open_own(self, inode: int, node: FileNode, flags: int) -> FileInfo | None:
+        """Open a file whose class answers by itself; None when it does not read or write, after all."""
+        kind = self.kind_of(node)
+        if flags & _WRITES_OR_TRUNCATES and self.ro:
+            refuse(errno.EROFS)
+        handle = None if kind.open is None else self.bytes_call(node, kind.open, node, flags)
+        own = OwnHandle(self, node, handle, bool(flags & os.O_APPEND))
+        if not own.answers:
+            return None
+        try:
+            if flags & os.O_ACCMODE != os.O_WRONLY and not own.reads:
+                refuse(errno.EACCES)
+            if flags & _WRITES_OR_TRUNCATES and not own.writes:
+                refuse(errno.EROFS)
+            if flags & os.O_TRUNC:
+                self.change_attributes(node, Attributes(size=0))
+            cached = self.kernel_cache and node.policy is _PAGE
+            fh = self.inode_table.open(inode, state=own, direct_io=not cached)
+        except BaseException:
+            own.call("release")
+            raise
+        noflush = not flags & _WRITES and own.method("flush") is None
+        return FileInfo(fh, not cached, cached, noflush=noflush)
+
+    def change_attributes(self, node: Node, changes: Attributes, handle: Handle | None = None) -> None:
+        """Change attributes as programs ask for it."""
+        raise NotImplementedError  # inodes.py; what O_TRUNC asks for is among it
 
     def _publish(self, inode: int, node: FileNode) -> bytes | memoryview | FileRange:
         """The content as it is now, which C gives to whoever opens or reads the file until it changes."""
@@ -101,6 +135,9 @@ class FileHandlers(TreeOperations):
     def read(self, fh: int, off: int, size: int) -> bytes | memoryview:
         """Read what C could not: through a handle that writes too, or what was withdrawn since."""
         handle = self.inode_table.state(fh)
+        if isinstance(handle, OwnHandle):
+            data: bytes | memoryview = handle.read(off, size)
+            return data
         if isinstance(handle, Handle) and handle.node.policy is not _PAGE:
             return handle.read(off, size)
         inode = self.inode_table.opened(fh)
@@ -121,8 +158,14 @@ class FileHandlers(TreeOperations):
 
     def fsync(self, fh: int, datasync: bool) -> None:
         """Store what was gathered."""
-        self.flush(fh)
+        handle = self.inode_table.state(fh)
+        if isinstance(handle, OwnHandle):
+            handle.call("fsync", datasync)
+        elif isinstance(handle, Handle):
+            handle.flush()
 
     def release(self, fh: int) -> None:
         """The last descriptor was closed."""
-        self.inode_table.release(fh)
+        handle = self.inode_table.release(fh)
+        if isinstance(handle, OwnHandle):
+            handle.call("release")

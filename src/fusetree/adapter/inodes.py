@@ -1,37 +1,30 @@
-"""Handlers of what is asked of an inode: attributes, link targets, access, limits, extended attributes.
+"""Handlers of what is asked of an inode: attributes, link targets, access, limits.
 
 What may be changed through the mount: the size of a file that can be written to, and its times; the times of
 a directory whose class lets names in. Mode and owner are the declaration's: changing them is refused with
-EROFS, unless the class says otherwise (fusetree.adapter.kinds) or nothing would change.
+EROFS, unless the class has `setattr` (fusetree.nodes.capabilities) or nothing would change.
 """
 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
+from fusetree.adapter.handles import Handle
 from fusetree.adapter.names import encode
 from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.flags import MAX_NAME_BYTES, R_OK, W_OK, X_OK
 from fusetree.lowlevel import StatvfsData
+from fusetree.nodes.attributes import Attributes, FileSystemSize
 from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
-from fusetree.nodes.docs import doc_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from fusetree.adapter.handles import Handle
     from fusetree.lowlevel import EntryAttributes, RequestContext, SetattrFields
     from fusetree.nodes.base import FileNode, Node
     from fusetree.nodes.symlink import Symlink
 
 __all__ = ["InodeHandlers"]
-
-#: The extended attribute that tells what a node is.
-DOC_XATTR: Final = b"user.doc"
-#: The longest value that the kernel takes of one (XATTR_SIZE_MAX of linux/limits.h).
-MAX_XATTR_BYTES: Final = 65536
 
 
 class InodeHandlers(TreeOperations):
@@ -44,59 +37,77 @@ class InodeHandlers(TreeOperations):
     def setattr(
         self, inode: int, attr: EntryAttributes, fields: SetattrFields, fh: int | None, ctx: RequestContext
     ) -> EntryAttributes:
-        """Change size and times where that is possible; EROFS for all else."""
+        """Change what the node's class lets be changed; EROFS for all else."""
         node: Node = self.node(inode)
         if self.ro:
             refuse(errno.EROFS)
-        mode = attr.st_mode & 0o7777 if fields.update_mode else None
-        uid = attr.st_uid if fields.update_uid else None
-        gid = attr.st_gid if fields.update_gid else None
-        if mode is not None or uid is not None or gid is not None:
-            self._change_permissions(node, mode, uid, gid)
-        atime = attr.st_atime_ns if fields.update_atime else None
-        mtime = attr.st_mtime_ns if fields.update_mtime else None
-        if not self._changeable(node) and (fields.update_size or atime is not None or mtime is not None):
-            refuse(errno.EROFS)
-        if fields.update_size:
-            self._truncate(cast("FileNode", node), attr.st_size, fh)
-        if atime is not None or mtime is not None:
-            call(node.set_times, atime_ns=atime, mtime_ns=mtime)
+        changes = Attributes(
+            mode=attr.st_mode & 0o7777 if fields.update_mode else None,
+            uid=attr.st_uid if fields.update_uid else None,
+            gid=attr.st_gid if fields.update_gid else None,
+            size=attr.st_size if fields.update_size else None,
+            atime_ns=attr.st_atime_ns if fields.update_atime else None,
+            mtime_ns=attr.st_mtime_ns if fields.update_mtime else None,
+        )
+        handle = None if fh is None else self.inode_table.state(fh)
+        self.change_attributes(node, changes, handle if isinstance(handle, Handle) else None)
         return self.entries.attributes(node)
 
-    def _change_permissions(self, node: Node, mode: int | None, uid: int | None, gid: int | None) -> None:
-        if mode == node.mode:
-            mode = None
-        if uid == self.entries.owner(node):
-            uid = None
-        if gid == self.entries.group(node):
-            gid = None
-        kind = self.kinds[type(node)]
-        owned = uid is not None or gid is not None
-        if (owned and kind.chown is None) or (mode is not None and kind.chmod is None):
+    def change_attributes(self, node: Node, changes: Attributes, handle: Handle | None = None) -> None:
+        """Change attributes as programs ask for it, through an open file (`handle`) or by name."""
+        kind = self.kind_of(node)
+        timed = changes.atime_ns is not None or changes.mtime_ns is not None
+        mode, uid, gid = changes.mode, changes.uid, changes.gid
+        if kind.setattr is not None:
+            self.bytes_call(node, kind.setattr, node, changes)
+        else:
+            mode, uid, gid = self._unasked(node, changes)
+            if not self._changeable(node) and (changes.size is not None or timed):
+                refuse(errno.EROFS)
+        if changes.size is not None and not self._changeable(node):
             refuse(errno.EROFS)
-        if owned and kind.chown is not None:
-            call(kind.chown, node, uid, gid)
-            if uid is not None and node.uid != uid:
-                call(setattr, node, "uid", uid)
-            if gid is not None and node.gid != gid:
-                call(setattr, node, "gid", gid)
-        if mode is not None and kind.chmod is not None:
-            call(kind.chmod, node, mode)
-            if node.mode != mode:
-                call(setattr, node, "mode", mode)
+        self._set_permissions(node, mode, uid, gid)
+        if changes.size is not None and not kind.content:
+            self._truncate(cast("FileNode", node), changes.size, handle)
+        if timed and not self._has_times(node, changes):
+            call(node.set_times, atime_ns=changes.atime_ns, mtime_ns=changes.mtime_ns)
+
+    def _unasked(self, node: Node, changes: Attributes) -> tuple[None, None, None]:
+        """Refuse mode and owner where the class says nothing of them, unless they are so already."""
+        if changes.mode not in (None, node.mode):
+            refuse(errno.EROFS)
+        if changes.uid not in (None, self.entries.owner(node)):
+            refuse(errno.EROFS)
+        if changes.gid not in (None, self.entries.group(node)):
+            refuse(errno.EROFS)
+        return None, None, None
+
+    def _set_permissions(self, node: Node, mode: int | None, uid: int | None, gid: int | None) -> None:
+        """Do what the node's method left undone."""
+        if uid is not None and self.entries.owner(node) != uid:
+            call(setattr, node, "uid", uid)
+        if gid is not None and self.entries.group(node) != gid:
+            call(setattr, node, "gid", gid)
+        if mode is not None and node.mode != mode:
+            call(setattr, node, "mode", mode)
+
+    @staticmethod
+    def _has_times(node: Node, changes: Attributes) -> bool:
+        return changes.atime_ns in (None, node.atime_ns) and changes.mtime_ns in (None, node.mtime_ns)
 
     def _changeable(self, node: Node) -> bool:
         file_type = node.file_type
+        kind = self.kind_of(node)
         if file_type == S_IFREG:
-            return cast("FileNode", node).writable
-        return file_type == S_IFDIR and self.kinds[type(node)].takes_names
+            return cast("FileNode", node).writable or kind.write is not None
+        return file_type == S_IFDIR and kind.takes_names
 
-    def _truncate(self, node: FileNode, size: int, fh: int | None) -> None:
-        handle = None if fh is None else cast("Handle | None", self.inode_table.state(fh))
+    def _truncate(self, node: FileNode, size: int, handle: Handle | None) -> None:
         if handle is not None:
             handle.truncate(size)
         elif node.write_style is WriteStyle.BYTES:
-            call(node.truncate, size)
+            if node.size() != size:
+                call(node.truncate, size)
         elif size > MAX_VALUE_SIZE:
             refuse(errno.EFBIG)
 
@@ -105,13 +116,19 @@ class InodeHandlers(TreeOperations):
         node: Symlink = self.node(inode)
         if node.file_type != S_IFLNK:
             refuse(errno.EINVAL)
+        method = self.kind_of(node).readlink
+        if method is not None:
+            return encode(call(method, node))
         attr = self.entries.begin(node)
         target = encode(node.target)
         self.inode_table.publish_link(inode, attr.change, target)
         return target
 
     def statfs(self, ctx: RequestContext) -> StatvfsData:
-        """A file system without blocks of its own, like /proc; published."""
+        """What the root's `statfs` says; else a file system without blocks of its own, like /proc."""
+        method = self.kind_of(self.root).statfs
+        if method is not None:
+            return _statvfs(call(method, self.root))
         change = self.inode_table.begin_statfs()
         data = StatvfsData()
         data.f_bsize = data.f_frsize = 4096
@@ -124,6 +141,9 @@ class InodeHandlers(TreeOperations):
         default_permissions.
         """
         node: Node = self.node(inode)
+        method = self.kind_of(node).access
+        if method is not None:
+            return bool(call(method, node, mode))
         bits = node.mode
         if ctx.uid == 0:  # reads what anybody may read, and writes what can be written
             bits |= bits >> 3 | bits >> 6 | W_OK
@@ -137,26 +157,15 @@ class InodeHandlers(TreeOperations):
             refuse(errno.EROFS)
         return True
 
-    def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
-        """`user.doc` of a node that has one; ENODATA for all others. (ENOSYS would make the kernel remember
-        that for all.)
-        """
-        doc = doc_of(self.node(inode)) if name == DOC_XATTR else None
-        if doc is None:
-            refuse(errno.ENODATA)
-        value = encode(doc)
-        if len(value) > MAX_XATTR_BYTES:  # cut between two characters
-            value = value[:MAX_XATTR_BYTES].decode("utf-8", "ignore").encode()
-        return value
 
-    def listxattr(self, inode: int, ctx: RequestContext) -> Iterable[bytes]:
-        """`user.doc`, if the node has one."""
-        return () if doc_of(self.node(inode)) is None else (DOC_XATTR,)
-
-    def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> None:
-        """Nodes have no place for them: ENOTSUP, which `cp -a` and tar take for what it is."""
-        refuse(errno.EROFS if self.ro else errno.ENOTSUP)
-
-    def removexattr(self, inode: int, name: bytes, ctx: RequestContext) -> None:
-        """There are none: ENODATA."""
-        refuse(errno.EROFS if self.ro else errno.ENODATA)
+def _statvfs(size: FileSystemSize) -> StatvfsData:
+    if not isinstance(size, FileSystemSize):
+        raise TypeError(f"statfs() must return a FileSystemSize, not {size!r}")
+    data = StatvfsData()
+    data.f_bsize = data.f_frsize = size.block_size
+    data.f_blocks = size.blocks
+    data.f_bfree = data.f_bavail = size.free_blocks
+    data.f_files = size.files
+    data.f_ffree = data.f_favail = size.free_files
+    data.f_namemax = MAX_NAME_BYTES
+    return data

@@ -1,85 +1,110 @@
-"""What a class of nodes lets the kernel change, looked up once per class and mount.
-
-A tree is read-only to the kernel (EROFS), but for the content of files that can be written, as long as its
-classes say nothing else. A class says so with methods; each is called when a program does the operation
-through the mount, and either returns, which allows it, or raises an `OSError`. Of a directory:
-
-    on_create(name, mode) -> FileNode     open(O_CREAT): the new file, with these permission bits
-    on_mkdir(name, mode) -> Dir           mkdir(2)
-    on_symlink(name, target) -> Symlink   symlink(2)
-    on_link(name, node) -> None           link(2): one more name for a file of this tree
-    on_unlink(name) -> None               unlink(2)
-    on_rmdir(name) -> None                rmdir(2) of a directory that has declared files at most
-    on_rename(name, directory, new_name) -> None    rename(2), asked of the directory that loses the name;
-                                          `directory` gets it, and its class must have `on_rename` too
-
-Of any node:
-
-    on_chmod(mode) -> None                chmod(2)
-    on_chown(uid, gid) -> None            chown(2); None for what stays
-
-A method may change the nodes itself (``self[name] = node``, ``del self[name]``, ``self.mode = mode``); what
-it leaves undone is done when it has returned. New nodes with `uid` or `gid` None belong to whom made them.
+"""What a class of nodes, or of handles, can do: its capabilities (fusetree.nodes.capabilities), looked up
+once per class and mount.
 """
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 
 from fusetree.nodes.computed import MARK
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["Kind", "Kinds", "Method"]
 
-    from fusetree.nodes.base import Node
-
-__all__ = ["Kind", "Kinds"]
+Method = Callable[..., Any]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, kw_only=True)
 class Kind:
-    """The methods of one class of nodes, unbound; None where the kernel is refused."""
+    """The methods of one class, unbound; None for what it does not define.
 
-    create: Callable[..., Any] | None
-    mkdir: Callable[..., Any] | None
-    symlink: Callable[..., Any] | None
-    link: Callable[..., Any] | None
-    unlink: Callable[..., Any] | None
-    rmdir: Callable[..., Any] | None
-    rename: Callable[..., Any] | None
-    chmod: Callable[..., Any] | None
-    chown: Callable[..., Any] | None
+    Attributes:
+        names: Whether the names of such a directory are its class's own business.
+        content: Whether such a file has, or an open of it may make, reading or writing of its own.
+        xattrs: Whether such a node may have extended attributes.
+        takes_names: Whether programs may put anything into such a directory.
+    """
+
+    lookup: Method | None
+    list: Method | None
+    create: Method | None
+    mkdir: Method | None
+    mknod: Method | None
+    symlink: Method | None
+    link: Method | None
+    unlink: Method | None
+    rmdir: Method | None
+    rename: Method | None
+    getattr: Method | None
+    setattr: Method | None
+    readlink: Method | None
+    access: Method | None
+    statfs: Method | None
+    getxattr: Method | None
+    listxattr: Method | None
+    setxattr: Method | None
+    removexattr: Method | None
+    open: Method | None
+    read: Method | None
+    write: Method | None
+    flush: Method | None
+    release: Method | None
+    fsync: Method | None
+    fallocate: Method | None
+    lseek: Method | None
+    copy_file_range: Method | None
+    ioctl: Method | None
+    poll: Method | None
+    names: bool = attrs.field(init=False)
+    content: bool = attrs.field(init=False)
+    xattrs: bool = attrs.field(init=False)
+    takes_names: bool = attrs.field(init=False)
+
+    @names.default
+    def _names(self) -> bool:
+        return self.lookup is not None or self.list is not None
+
+    @content.default
+    def _content(self) -> bool:
+        return self.open is not None or self.read is not None or self.write is not None
+
+    @xattrs.default
+    def _xattrs(self) -> bool:
+        return self.getxattr is not None or self.listxattr is not None
+
+    @takes_names.default
+    def _takes_names(self) -> bool:
+        taking = (self.create, self.mkdir, self.mknod, self.symlink, self.link, self.rename)
+        return any(method is not None for method in taking)
 
     @classmethod
-    def of(cls, node_class: type) -> Kind:
-        """Look the methods of a class up."""
+    def of(cls, owner: type) -> Kind:
+        """Look the methods of a class up.
+
+        Raises:
+            TypeError: A name of a capability stands for something that cannot be called.
+        """
         found: dict[str, Any] = {}
         for field in attrs.fields(cls):
-            name = f"on_{field.name}"
-            method = getattr(node_class, name, None)
+            if not field.init:
+                continue
+            method = getattr(owner, field.name, None)
             if hasattr(method, MARK) or inspect.isdatadescriptor(method):
                 method = None  # a file or a field that happens to have this name
             if method is not None and not callable(method):
-                raise TypeError(f"{node_class.__name__}.{name} must be a method")
+                raise TypeError(f"{owner.__name__}.{field.name} must be a method")
             found[field.name] = method
         return cls(**found)
 
-    @property
-    def takes_names(self) -> bool:
-        """Whether programs may put anything into such a directory."""
-        return any(
-            method is not None for method in (self.create, self.mkdir, self.symlink, self.link, self.rename)
-        )
 
-
-class Kinds(dict["type[Node]", Kind]):
+class Kinds(dict[type, Kind]):
     """The kinds of all classes met so far. (A race of two threads looks one up twice, to the same end.)"""
 
     __slots__ = ()
 
-    def __missing__(self, node_class: type[Node]) -> Kind:
-        kind = self[node_class] = Kind.of(node_class)
+    def __missing__(self, owner: type) -> Kind:
+        kind = self[owner] = Kind.of(owner)
         return kind

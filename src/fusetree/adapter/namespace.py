@@ -1,9 +1,9 @@
 """Handlers of names: lookup, and what programs do to names through the mount.
 
 A directory refuses changes of its names with EROFS unless its class has the method for it
-(fusetree.adapter.kinds). The kernel has checked the mode bits before, and holds the directory's lock during
-each of these requests; the program's own threads, and other mounts of the same tree, may change the directory
-at any moment all the same.
+(fusetree.nodes.capabilities). The kernel has checked the mode bits before, and holds the directory's lock
+during each of these requests; the program's own threads, and other mounts of the same tree, may change the
+directory at any moment all the same.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from fusetree.adapter.directories import DirectoryHandlers
 from fusetree.adapter.files import FileHandlers
 from fusetree.adapter.names import decode
 from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, refuse
-from fusetree.adapter.usercode import call
-from fusetree.flags import RENAME_NOREPLACE
+from fusetree.adapter.usercode import call, call_told
+from fusetree.flags import MAX_NAME_BYTES, RENAME_EXCHANGE, RENAME_NOREPLACE
 from fusetree.nodes.base import Node
-from fusetree.nodes.directory import Dir, _move
+from fusetree.nodes.directory import Dir
+from fusetree.nodes.moves import exchange, move
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fusetree._lowlevel.inodes import NodeAttributes
     from fusetree.lowlevel import EntryAttributes, FileInfo, RequestContext
     from fusetree.nodes.base import FileNode
 
@@ -35,33 +37,78 @@ __all__ = ["NameHandlers"]
 _PUBLISHED_AT_LOOKUP: Final = 1024
 
 
+def _text(name: bytes) -> str:
+    """A name as the tree has it; ENAMETOOLONG for one that none can have."""
+    if len(name) > MAX_NAME_BYTES:
+        refuse(errno.ENAMETOOLONG)
+    return decode(name)
+
+
 class NameHandlers(FileHandlers, DirectoryHandlers):
     """Handlers that take a directory and a name."""
 
     def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> EntryAttributes:
         """The attributes of a child; ENOENT when there is none."""
         directory = self.directory(parent_inode)
-        child = directory.child(decode(name))
-        if len(directory) <= _PUBLISHED_AT_LOOKUP and not self.inode_table.is_published(parent_inode):
+        kind = self.kind_of(directory)
+        text = _text(name)
+        if kind.lookup is not None:
+            child = self._child(directory, text)
+            if child is None:
+                refuse(errno.ENOENT)
+            return self._own_entry(directory, child)
+        child = directory.child(text)
+        small = not kind.names and len(directory) <= _PUBLISHED_AT_LOOKUP
+        if small and not self.inode_table.is_published(parent_inode):
             self.publish_directory(parent_inode, directory)
         if child is None:
             refuse(errno.ENOENT)
+        return self._entry(directory, child)
+
+    def _entry(self, directory: Dir, child: Node) -> NodeAttributes:
+        """The answer to who looked a child up or made it."""
+        if self.kind_of(directory).lookup is not None:
+            return self._own_entry(directory, child)
         if child.file_type == S_IFDIR:
             self.inode_table.directory_moved(child, directory.ino)
         return self.entries.attributes(child)
+
+    def _own_entry(self, directory: Dir, child: Node) -> NodeAttributes:
+        """The same where the directory's class answers lookups: the name may be kept for its `ttl`."""
+        attr = self.entries.attributes(child)
+        if attr.publish:
+            attr.publish = False
+            attr.attr_timeout = min(attr.ttl, self.timeout)
+        attr.entry_timeout = min(directory.ttl, self.timeout)
+        return attr
+
+    def _child(self, directory: Dir, name: str) -> Node | None:
+        """What a name leads to."""
+        method = self.kind_of(directory).lookup
+        if method is None:
+            return directory.child(name)
+        try:
+            child = call(method, directory, name)
+        except FileNotFoundError:
+            return None
+        if child is not None and not isinstance(child, Node):
+            raise TypeError(
+                f"{type(directory).__name__}.lookup({name!r}) must return a node or None, not {child!r}"
+            )
+        return child
 
     # ---- making
 
     def create(
         self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: RequestContext
     ) -> tuple[FileInfo, EntryAttributes]:
-        """Make a file by the directory's `on_create`, and open it."""
+        """Make a file by the directory's `create`, and open it."""
         directory, text = self._free_place(parent_inode, name)
         node = self._create(directory, text, mode, ctx)
         attr = self.entries.begin(node)  # keeps the node id while it is opened
         info = self.open_node(attr.node_id, node, flags)
         try:
-            return info, self.entries.attributes(node)
+            return info, self._entry(directory, node)
         except BaseException:
             self.release(info.fh)
             raise
@@ -69,52 +116,59 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
     def mknod(
         self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: RequestContext
     ) -> EntryAttributes:
-        """Make a regular file as `create` does; EPERM for all other kinds, as mknod(2) says."""
+        """Make a regular file as `create` does, and a special one by the directory's `mknod`; EPERM where it
+        has none, as mknod(2) says.
+        """
         directory, text = self._free_place(parent_inode, name)
-        if not stat.S_ISREG(mode) and stat.S_IFMT(mode):
+        file_type = stat.S_IFMT(mode) or S_IFREG
+        if file_type == S_IFREG:
+            return self._entry(directory, self._create(directory, text, mode, ctx))
+        method = self.kind_of(directory).mknod
+        if method is None and not self.ro:
             refuse(errno.EPERM)
-        return self.entries.attributes(self._create(directory, text, mode, ctx))
+        made = call(self._allowed(method), directory, text, mode, rdev)
+        return self._entry(directory, self._made(directory, text, made, file_type, "mknod", ctx))
 
     def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: RequestContext) -> EntryAttributes:
-        """Make a directory by the directory's `on_mkdir`."""
+        """Make a directory by the directory's `mkdir`."""
         directory, text = self._free_place(parent_inode, name)
-        method = self._allowed(self.kinds[type(directory)].mkdir)
+        method = self._allowed(self.kind_of(directory).mkdir)
         permissions = mode & 0o7777
         if directory.mode & stat.S_ISGID:
             permissions |= stat.S_ISGID
         made = call(method, directory, text, permissions)
-        return self.entries.attributes(self._made(directory, text, made, S_IFDIR, "on_mkdir", ctx))
+        return self._entry(directory, self._made(directory, text, made, S_IFDIR, "mkdir", ctx))
 
     def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext) -> EntryAttributes:
-        """Make a symbolic link by the directory's `on_symlink`."""
+        """Make a symbolic link by the directory's `symlink`."""
         directory, text = self._free_place(parent_inode, name)
-        method = self._allowed(self.kinds[type(directory)].symlink)
+        method = self._allowed(self.kind_of(directory).symlink)
         made = call(method, directory, text, decode(target))
-        return self.entries.attributes(self._made(directory, text, made, S_IFLNK, "on_symlink", ctx))
+        return self._entry(directory, self._made(directory, text, made, S_IFLNK, "symlink", ctx))
 
     def link(
         self, inode: int, new_parent_inode: int, new_name: bytes, ctx: RequestContext
     ) -> EntryAttributes:
-        """Give a file one more name, if the directory's `on_link` lets it."""
+        """Give a file one more name, if the directory's `link` lets it."""
         node: Node = self.node(inode)
         directory, text = self._free_place(new_parent_inode, new_name)
-        method = self._allowed(self.kinds[type(directory)].link)
+        method = self._allowed(self.kind_of(directory).link)
         if node.file_type == S_IFDIR:
             refuse(errno.EPERM)
         call(method, directory, text, node)
         self._put(directory, text, node)
-        return self.entries.attributes(node)
+        return self._entry(directory, node)
 
     def _create(self, directory: Dir, name: str, mode: int, ctx: RequestContext) -> FileNode:
-        method = self._allowed(self.kinds[type(directory)].create)
+        method = self._allowed(self.kind_of(directory).create)
         made = call(method, directory, name, mode & 0o7777)
-        return cast("FileNode", self._made(directory, name, made, S_IFREG, "on_create", ctx))
+        return cast("FileNode", self._made(directory, name, made, S_IFREG, "create", ctx))
 
     def _free_place(self, inode: int, name: bytes) -> tuple[Dir, str]:
         """A directory, and a name that is free there."""
         directory = self.directory(inode)
-        text = decode(name)
-        if directory.child(text) is not None:
+        text = _text(name)
+        if self._child(directory, text) is not None:
             refuse(errno.EEXIST)
         return directory, text
 
@@ -130,7 +184,9 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         place.
         """
         if not isinstance(made, Node) or made.file_type != file_type:
-            kind = {S_IFREG: "a file", S_IFDIR: "a directory", S_IFLNK: "a symbolic link"}[file_type]
+            kind = {S_IFREG: "a file", S_IFDIR: "a directory", S_IFLNK: "a symbolic link"}.get(
+                file_type, "a special file of the type that is asked for"
+            )
             where = f"{type(directory).__name__}.{method}"
             raise TypeError(f"{where}({name!r}, ...) must return {kind}, not {made!r}")
         if made.uid is None:
@@ -142,32 +198,34 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         return made
 
     def _put(self, directory: Dir, name: str, node: Node) -> None:
+        if self.kind_of(directory).names:
+            return  # its own business
         present = directory.child(name)
         if present is node:
             return
         if present is not None:  # somebody else was quicker
             refuse(errno.EEXIST)
-        call(directory.__setitem__, name, node)
+        call_told(self.observer, None, directory.__setitem__, name, node)
 
     # ---- removing and moving
 
     def unlink(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
-        """Remove a name, if the directory's `on_unlink` lets it."""
+        """Remove a name, if the directory's `unlink` lets it."""
         directory, text, child = self._taken_place(parent_inode, name)
-        method = self._allowed(self.kinds[type(directory)].unlink)
+        method = self._allowed(self.kind_of(directory).unlink)
         if child.file_type == S_IFDIR:
             refuse(errno.EISDIR)
         call(method, directory, text)
         self._remove(directory, text, child)
 
     def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
-        """Remove a directory without names of its own, if the `on_rmdir` of the one that holds it lets it."""
+        """Remove a directory without names of its own, if the `rmdir` of the one that holds it lets it."""
         directory, text, child = self._taken_place(parent_inode, name)
-        method = self._allowed(self.kinds[type(directory)].rmdir)
+        method = self._allowed(self.kind_of(directory).rmdir)
         if not isinstance(child, Dir):
             refuse(errno.ENOTDIR)
         # The files that its class declares go with it, as in configfs: nobody could remove them before.
-        if any(not child.declares(entry) for entry in child):
+        if not self.kind_of(child).names and any(not child.declares(entry) for entry in child):
             refuse(errno.ENOTEMPTY)
         call(method, directory, text)
         self._remove(directory, text, child)
@@ -181,17 +239,24 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         flags: int,
         ctx: RequestContext,
     ) -> None:
-        """Move a name, if the directories' `on_rename` lets it; what had the new name loses it."""
+        """Move a name, or let two change places, if the directories' `rename` lets it; what had the new name
+        loses it.
+        """
         source, old_text, child = self._taken_place(parent_inode_old, name_old)
         target = self.directory(parent_inode_new)
-        new_text = decode(name_new)
-        method = self._allowed(self.kinds[type(source)].rename)
-        self._allowed(self.kinds[type(target)].rename)
-        if flags & ~RENAME_NOREPLACE:
+        new_text = _text(name_new)
+        method = self._allowed(self.kind_of(source).rename)
+        self._allowed(self.kind_of(target).rename)
+        if flags not in (0, RENAME_NOREPLACE, RENAME_EXCHANGE):
             refuse(errno.EINVAL)  # as rename(2) says of flags that a file system does not support
-        if flags & RENAME_NOREPLACE and target.child(new_text) is not None:
+        replaced = self._child(target, new_text)
+        if flags == RENAME_NOREPLACE and replaced is not None:
             refuse(errno.EEXIST)
-        call(method, source, old_text, target, new_text)
+        if flags == RENAME_EXCHANGE and replaced is None:
+            refuse(errno.ENOENT)
+        call(method, source, old_text, target, new_text, flags)
+        if self.kind_of(source).names or self.kind_of(target).names:
+            return  # their own business
         if source.child(old_text) is not child or target.child(new_text) is child:
             return  # the method moved it, or they are two names of one file
         try:
@@ -200,7 +265,10 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         except ValueError:
             refuse(errno.EROFS)
         try:
-            call(_move, source, old_text, target, new_text, old_text)
+            if flags == RENAME_EXCHANGE:
+                call_told(self.observer, None, exchange, source, old_text, target, new_text)
+            else:
+                call_told(self.observer, None, move, source, old_text, target, new_text, old_text)
         except ValueError:
             refuse(errno.EINVAL)  # below itself
         except KeyError:
@@ -209,17 +277,17 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
     def _taken_place(self, inode: int, name: bytes) -> tuple[Dir, str, Node]:
         """A directory, and a name that leads somewhere there."""
         directory = self.directory(inode)
-        text = decode(name)
-        child = directory.child(text)
+        text = _text(name)
+        child = self._child(directory, text)
         if child is None:
             refuse(errno.ENOENT)
         return directory, text, child
 
     def _remove(self, directory: Dir, name: str, child: Node) -> None:
-        if directory.child(name) is not child:
-            return  # the method has done it
+        if self.kind_of(directory).names or directory.child(name) is not child:
+            return  # its own business, or the method has done it
         try:
-            call(directory.__delitem__, name)
+            call_told(self.observer, None, directory.__delitem__, name)
         except KeyError:
             return  # somebody else has
         except ValueError:

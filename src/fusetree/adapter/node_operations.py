@@ -8,7 +8,9 @@ from fusetree.adapter.directories import DirectoryHandlers
 from fusetree.adapter.files import FileHandlers
 from fusetree.adapter.inodes import InodeHandlers
 from fusetree.adapter.namespace import NameHandlers
+from fusetree.adapter.ranges import RangeHandlers
 from fusetree.adapter.tree import S_IFDIR
+from fusetree.adapter.xattrs import XattrHandlers
 
 if TYPE_CHECKING:
     from fusetree.adapter.caching import CacheStatistics
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["NodeOperations"]
 
 
-class NodeOperations(NameHandlers, FileHandlers, DirectoryHandlers, InodeHandlers):
+class NodeOperations(
+    NameHandlers, InodeHandlers, FileHandlers, DirectoryHandlers, XattrHandlers, RangeHandlers
+):
     """Serve a tree of nodes: hand it to a `lowlevel.Session`.
 
     Most requests never arrive here, because the inode table answers what is published. A tree may be served

@@ -10,25 +10,32 @@ import errno
 import math
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from fusetree.adapter.caching import CacheObserver
 from fusetree.adapter.entries import Entries
-from fusetree.adapter.kinds import Kinds
+from fusetree.adapter.kinds import Kind, Kinds
+from fusetree.adapter.usercode import call, call_told
 from fusetree.lowlevel import InodeTable, Operations
+from fusetree.nodes.base import Policy
 from fusetree.nodes.links import parents_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import ParamSpec, TypeVar
 
-    from fusetree.nodes.base import Node
+    from fusetree.nodes.base import FileNode, Node
     from fusetree.nodes.directory import Dir
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 
 __all__ = ["S_IFDIR", "S_IFLNK", "S_IFREG", "TreeOperations", "refuse"]
 
 S_IFREG: Final = stat.S_IFREG
 S_IFDIR: Final = stat.S_IFDIR
 S_IFLNK: Final = stat.S_IFLNK
+_PAGE: Final = Policy.PAGE
 
 
 def refuse(number: int) -> NoReturn:
@@ -66,9 +73,21 @@ class TreeOperations(Operations):
         #: The node with a node id; ESTALE when there is none. (Untyped: every handler knows what it expects.)
         self.node: Callable[[int], Any] = self.inode_table.node
         self.observer = CacheObserver(self.inode_table, coherence_wait)
-        self.entries = Entries(self.inode_table, self.observer, self.timeout)
         self.kinds = Kinds()
+        self.entries = Entries(self.inode_table, self.observer, self.timeout, self.kinds)
         root.attach(self.observer)
+
+    def kind_of(self, node: Node) -> Kind:
+        """What the node's class can do."""
+        return self.kinds[type(node)]
+
+    def bytes_call(self, node: Node, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call what reads or changes a file's bytes. What the kernel keeps in its page cache it has changed
+        there itself.
+        """
+        if node.file_type == S_IFREG and cast("FileNode", node).policy is _PAGE:
+            return call_told(self.observer, node, function, *args, **kwargs)
+        return call(function, *args, **kwargs)
 
     def directory(self, inode: int) -> Dir:
         """The directory with a node id; ENOTDIR when it is something else."""

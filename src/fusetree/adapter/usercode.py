@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ParamSpec, TypeVar
 
-    from fusetree.nodes.base import FileNode
+    from fusetree.nodes.base import FileNode, Node
 
     P = ParamSpec("P")
     R = TypeVar("R")
 
-__all__ = ["call", "inside_handler", "store"]
+__all__ = ["call", "call_told", "inside_handler", "is_told", "store"]
 
 logger = logging.getLogger("fusetree.adapter")
 
 _inside: ContextVar[bool] = ContextVar("fusetree_inside_handler", default=False)
+# Whose kernel made the change that is under way, and to which node; None: to all that it touches.
+_told: ContextVar[tuple[object, Node | None] | None] = ContextVar("fusetree_told", default=None)
 
 
 def inside_handler() -> bool:
@@ -47,6 +49,28 @@ def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return function(*args, **kwargs)
     finally:
         _inside.reset(token)
+
+
+def call_told(
+    observer: object, node: Node | None, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Call code that does to *node* (None: to all that it touches) what this mount's kernel has asked for and
+    enters into its caches by itself. Other mounts of the tree hear of it.
+
+    Arguments:
+        observer: The mount's.
+    """
+    token = _told.set((observer, node))
+    try:
+        return call(function, *args, **kwargs)
+    finally:
+        _told.reset(token)
+
+
+def is_told(observer: object, node: Node) -> bool:
+    """Whether a change of *node*, made here and now, is one that the kernel of this mount made itself."""
+    told = _told.get()
+    return told is not None and told[0] is observer and (told[1] is None or told[1] is node)
 
 
 def store(node: FileNode, data: bytes, append: bool) -> None:

@@ -4,8 +4,11 @@
 ``base``              what every node is; observers; `Change`, `Policy`, `WriteStyle`
 ``stamps``            the clock that changes are stamped with
 ``locks``             the locks of the tree, and what each holds true
-``directory``         `Dir`; ``names`` checks names, ``links`` keeps the tree a tree
+``capabilities``      what a node can do when a program asks; ``attributes`` what it is asked
+``directory``         `Dir`; ``names`` checks names, ``links`` keeps the tree a tree, ``moves`` moves
 ``file, symlink``     `File`, `Symlink`; ``filerange`` a part of a file of the host
+``special``           `Fifo`, `Socket`, `Device`
+``memory``            `MemoryDir`, `MemoryFile`: a writable tree
 ``declare``           `node`; ``declared`` is what a class declares, ``hints`` its annotations
 ``fields``            `entry`; ``entries`` the files of it, ``codecs`` how values read
 ``computed, action``  `computed`, `action`
@@ -17,6 +20,7 @@
 from __future__ import annotations
 
 from fusetree.nodes.action import ActionFile, action
+from fusetree.nodes.attributes import Attributes, FileSystemSize
 from fusetree.nodes.auto import as_node
 from fusetree.nodes.base import MAX_VALUE_SIZE, Change, FileNode, Node, Observer, Policy, WriteStyle
 from fusetree.nodes.computed import ComputedFile, computed
@@ -29,13 +33,23 @@ from fusetree.nodes.fields import entry
 from fusetree.nodes.file import File
 from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.links import path_of
+from fusetree.nodes.memory import MemoryDir, MemoryFile
 from fusetree.nodes.printed import Printed, tree
+from fusetree.nodes.special import Device, Fifo, Socket, SpecialNode
 from fusetree.nodes.symlink import Symlink
 
 __all__ = [
     # what trees are declared of
+    "Attributes",
+    "Device",
     "Dir",
+    "Fifo",
     "File",
+    "FileNode",
+    "FileSystemSize",
+    "MemoryDir",
+    "MemoryFile",
+    "Socket",
     "Symlink",
     "action",
     "computed",
@@ -52,12 +66,12 @@ __all__ = [
     "Change",
     "ComputedFile",
     "EntryFile",
-    "FileNode",
     "FileRange",
     "MAX_VALUE_SIZE",
     "Node",
     "Observer",
     "Policy",
+    "SpecialNode",
     "WriteStyle",
     "as_node",
     "path_of",

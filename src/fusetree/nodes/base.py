@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 import attrs
 
+from fusetree.nodes.capabilities import check_capabilities
 from fusetree.nodes.docs import class_doc
 from fusetree.nodes.locks import FREE_THREADED, gate
 from fusetree.nodes.stamps import now_ns, read_clock
@@ -86,7 +87,8 @@ _ALL: Final = Change.ALL
 class Policy(enum.Enum):
     """How readers get a regular file's content, and what may be kept of it."""
 
-    #: Bytes that lie in a file: the kernel's page cache keeps them, the size is known, mmap works.
+    #: Bytes that lie in a file: the kernel's page cache keeps them, the size is known, mmap works. What is
+    #: read is what was written.
     PAGE = "page"
     #: The text of an immutable value: each open pins the bytes of that moment, and they may be published.
     SNAPSHOT = "snapshot"
@@ -204,7 +206,7 @@ class Node:
         ino: The inode number that programs see in `st_ino`; 0 gives one out when it is first asked for.
     """
 
-    #: `stat.S_IFREG`, `S_IFDIR` or `S_IFLNK`; a node never changes it.
+    #: `stat.S_IFREG`, `S_IFDIR` or another of them; a node never changes it.
     file_type: ClassVar[int]
 
     _mode_: int = attrs.field(default=0o444, alias="mode", kw_only=True, converter=check_mode, repr=False)
@@ -225,6 +227,10 @@ class Node:
     )
     # Guarded by gate(self); read without it, see fusetree.nodes.locks.
     _observers_: tuple[Observer, ...] = attrs.field(init=False, default=(), repr=False)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        check_capabilities(cls)
 
     # ---- attributes
 
@@ -318,6 +324,16 @@ class Node:
             return 1
         return max(1, sum(link() is not None for link in links))
 
+    @property
+    def ttl(self) -> float:
+        """For how long the kernel may keep what the node's class answers by itself, in seconds."""
+        return 0.0
+
+    @property
+    def has_xattrs(self) -> bool:
+        """Whether it has extended attributes, of a class that can have them: if not, nobody is asked."""
+        return True
+
     # ---- observers
 
     def changed(self, what: Change = _ALL) -> None:
@@ -336,6 +352,10 @@ class Node:
             self._times_ = read_clock()
         else:
             self._touch_(what)
+        self._tell_(what)
+
+    def _tell_(self, what: Change) -> None:
+        """Tell readers what `changed` tells, the times being right already."""
         observers = self._observing_() if FREE_THREADED else self._observers_
         if observers:
             pending = [
@@ -413,11 +433,6 @@ class FileNode(Node):
         return WriteStyle.NONE
 
     @property
-    def ttl(self) -> float:
-        """For how long the kernel may keep the attributes of a `Policy.DYNAMIC` file, in seconds."""
-        return 0.0
-
-    @property
     def readable(self) -> bool:
         """Whether there is anything to read. Without it reading is refused with EACCES, to root too."""
         return True
@@ -430,6 +445,10 @@ class FileNode(Node):
     def size(self) -> int | None:
         """The size in bytes, or None when it is only known after the content was made."""
         return None
+
+    def blocks(self, size: int) -> int:
+        """How much a content of *size* bytes occupies, in units of 512 bytes."""
+        return (size + 511) >> 9
 
     def content(self) -> bytes:
         """The whole content as it is now. It may run the program's own code."""

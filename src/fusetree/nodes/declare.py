@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 import attrs
 
 from fusetree.nodes.base import Node, dataclass_transform
+from fusetree.nodes.capabilities import CAPABILITIES
 from fusetree.nodes.computed import MARK, Marked
 from fusetree.nodes.declared import Declared, attributes_of
 from fusetree.nodes.directory import Dir
@@ -27,15 +28,12 @@ _N = TypeVar("_N", bound=Node)
 #: The attributes of the library's own classes, which are never files.
 _LIBRARY_FIELDS: Final = frozenset(a.name for cls in (Dir, File, Symlink) for a in attributes_of(cls))
 
-# What requests are called that nodes will be able to answer themselves.
-_REQUESTS: Final = frozenset({"open", "read", "write", "flush", "fsync", "release", "lookup"})
-
 #: What the constructor of every directory takes by keyword.
 _KEYWORDS: Final = frozenset(a.alias or a.name for a in attributes_of(Dir) if a.init)
 
 #: What a directory class cannot call an entry, a child, a computed file or an action: what every directory
 #: has.
-RESERVED_NAMES: Final = _REQUESTS | _KEYWORDS | {name for name in dir(Dir) if not name.startswith("__")}
+RESERVED_NAMES: Final = CAPABILITIES | _KEYWORDS | {name for name in dir(Dir) if not name.startswith("__")}
 
 
 @overload

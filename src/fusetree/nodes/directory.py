@@ -8,8 +8,6 @@ replaced or removed is let go last.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,7 +18,8 @@ from fusetree.nodes.auto import as_node
 from fusetree.nodes.base import Change, Node, Pending, check_mode, node_class, settle
 from fusetree.nodes.declared import NOTHING_DECLARED, Declared
 from fusetree.nodes.links import add_link, check_place, drop_link
-from fusetree.nodes.locks import LINKS, structure_index, structure_lock
+from fusetree.nodes.locks import LINKS, structure_lock
+from fusetree.nodes.moves import move, tell_links
 from fusetree.nodes.names import check_name
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ class Dir(Node):
                     raise ValueError(
                         f"{name!r} is declared by {type(self).__name__}, and cannot be a child as well"
                     )
-                children[name] = as_node(value)
+                children[name] = self._as_child_(value)
         inside = [*declared.take_children(self), *children.values()]
         subdirectories = 0
         linked: list[Node] = []
@@ -230,7 +229,7 @@ class Dir(Node):
         if declared is not None:
             declared.replace(directory, value)
             return
-        directory._put_(name, as_node(value))
+        directory._put_(name, directory._as_child_(value))
 
     def __delitem__(self, path: str) -> None:
         """Remove the node at a path below this directory, with all that is below it.
@@ -244,7 +243,7 @@ class Dir(Node):
         if directory._take_out_(name) is None:
             raise KeyError(path)
 
-    def rename(self, old: str, new: str) -> None:
+    def move(self, old: str, new: str) -> None:
         """Move a node from one path below this directory to another, as rename(2) does.
 
         A file that is at the new path is replaced, a directory only when it is empty and a directory comes.
@@ -260,7 +259,11 @@ class Dir(Node):
         check_name(new_name)
         source._refuse_declared_(old_name)
         target._refuse_declared_(new_name)
-        _move(source, old_name, target, new_name, old)
+        move(source, old_name, target, new_name, old)
+
+    def _as_child_(self, value: Any) -> Node:
+        """The node that something becomes when it is put here."""
+        return as_node(value)
 
     def _place_(self, path: str) -> tuple[Dir, str]:
         """The directory that holds the last name of a path, and that name."""
@@ -292,9 +295,9 @@ class Dir(Node):
             had, left = self._relink_(old, child)
             children[name] = child
             self._tell_set_(name, child, pending)
-        _tell_links(child, had, pending)
+        tell_links(child, had, pending)
         if old is not None:
-            _tell_links(old, left, pending)
+            tell_links(old, left, pending)
         if pending:
             settle(pending)
 
@@ -311,7 +314,7 @@ class Dir(Node):
                 self._subdirectories_ -= 1
             del children[name]
             self._tell_removed_(name, old, pending)
-        _tell_links(old, left, pending)
+        tell_links(old, left, pending)
         if pending:
             settle(pending)
         return old
@@ -342,9 +345,9 @@ class Dir(Node):
                     children.pop(name, None)
                 self._tell_removed_(name, old, pending)
         if child is not None:
-            _tell_links(child, had, pending)
+            tell_links(child, had, pending)
         if old is not None:
-            _tell_links(old, left, pending)
+            tell_links(old, left, pending)
         if pending:
             settle(pending)
 
@@ -382,70 +385,3 @@ class Dir(Node):
         children = self._children_
         inside = "untouched" if children is None else f"of {len(children)}"
         return f"<{type(self).__name__} {inside} at {id(self):#x}>"
-
-
-def _tell_links(node: Node, others: int, pending: Pending) -> None:
-    """Tell of a changed number of names, where it shows: the first name, and the loss of the last, leave
-    it 1.
-    """
-    if others and not isinstance(node, Dir):
-        node._touch_(Change.ATTRIBUTES)
-        for observer in node._observing_():
-            ticket = observer.changed(node, Change.ATTRIBUTES)
-            if ticket is not None:
-                pending.append((observer, ticket))
-
-
-@contextlib.contextmanager
-def _both_locked(one: Dir, other: Dir) -> Iterator[None]:
-    """Hold two structure locks, taken in the order of their stripes, whoever comes first."""
-    first, second = sorted((one, other), key=structure_index)
-    with first.lock, second.lock:
-        yield
-
-
-def _check_replaced(child: Node, replaced: Node) -> None:
-    """Refuse what rename(2) refuses."""
-    if isinstance(replaced, Dir):
-        if not isinstance(child, Dir):
-            raise IsADirectoryError(errno.EISDIR, "a directory cannot be replaced by something else")
-        if replaced._declared_.files or replaced._children_:
-            raise OSError(errno.ENOTEMPTY, "a directory that is replaced must be empty")
-    elif isinstance(child, Dir):
-        raise NotADirectoryError(errno.ENOTDIR, "a directory replaces only a directory")
-
-
-def _move(source: Dir, old_name: str, target: Dir, new_name: str, path: str) -> None:
-    pending: Pending = []
-    left = 0
-    with _both_locked(source, target):
-        child = source._tree_().get(old_name)
-        if child is None:
-            raise KeyError(path)
-        replaced = target._tree_().get(new_name)
-        if replaced is child:  # the same place, or two names of one file: nothing to do, says rename(2)
-            return
-        if replaced is not None:
-            _check_replaced(child, replaced)
-        with LINKS:
-            drop_link(child, source)
-            is_directory = isinstance(child, Dir)
-            try:
-                if is_directory:
-                    check_place(target, child)  # type: ignore[arg-type]
-            except ValueError:
-                add_link(child, source, is_directory=is_directory)
-                raise
-            add_link(child, target, is_directory=is_directory)
-            if replaced is not None:
-                left = drop_link(replaced, target)
-        source._subdirectories_ -= is_directory
-        target._subdirectories_ += is_directory - isinstance(replaced, Dir)
-        del source._tree_()[old_name]
-        source._tell_removed_(old_name, child, pending)
-        target._tree_()[new_name] = child
-        target._tell_set_(new_name, child, pending)
-    if replaced is not None:
-        _tell_links(replaced, left, pending)
-    if pending:
-        settle(pending)

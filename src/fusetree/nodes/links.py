@@ -93,7 +93,7 @@ def check_place(directory: Dir, child: Dir) -> None:
         if id(child) in its and not roots.isdisjoint(its):
             raise ValueError(
                 f"{one!r} is already in this tree, at {path_of(one)!r}: a directory has one parent (move it "
-                "with rename, or remove it there first)"
+                "with move, or remove it there first)"
             )
 
 

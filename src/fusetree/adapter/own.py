@@ -1,0 +1,88 @@
+"""What is open of a file whose class answers by itself: the methods of the handle that its `open` returned,
+else the node's own, bound once for each open file.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+from typing import TYPE_CHECKING, Any
+
+from fusetree.adapter.handles import Handle
+from fusetree.adapter.tree import refuse
+
+if TYPE_CHECKING:
+    from fusetree.adapter.kinds import Kind, Method
+    from fusetree.adapter.tree import TreeOperations
+    from fusetree.nodes.base import FileNode
+
+__all__ = ["OwnHandle"]
+
+
+class OwnHandle(Handle):
+    """An open file that answers by itself.
+
+    Arguments:
+        tree: Whose handlers call it.
+        node: The file.
+        handle: What the node's `open` returned.
+        append: Whether it was opened with O_APPEND.
+    """
+
+    __slots__ = ("_handle", "_handle_kind", "_node_kind", "_read", "_tree", "_write")
+
+    def __init__(self, tree: TreeOperations, node: FileNode, handle: object | None, append: bool) -> None:
+        super().__init__(node, append, False)
+        self._tree = tree
+        self._handle = handle
+        self._node_kind: Kind = tree.kinds[type(node)]
+        self._handle_kind: Kind | None = None if handle is None else tree.kinds[type(handle)]
+        self._read = self.method("read")
+        self._write = self.method("write")
+
+    def method(self, name: str) -> Method | None:
+        """A method of the handle, else of the node; None when neither has it."""
+        if self._handle_kind is not None:
+            method: Method | None = getattr(self._handle_kind, name)
+            if method is not None:
+                return functools.partial(method, self._handle)
+        method = getattr(self._node_kind, name)
+        return None if method is None else functools.partial(method, self.node)
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is any reading or writing of its own."""
+        return self._read is not None or self._write is not None
+
+    @property
+    def reads(self) -> bool:
+        """Whether it can be read."""
+        return self._read is not None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it can be written."""
+        return self._write is not None
+
+    def read(self, offset: int, size: int) -> Any:
+        """What the method returns; EBADF when there is none."""
+        if self._read is None:
+            refuse(errno.EBADF)
+        return self._tree.bytes_call(self.node, self._read, size, offset)
+
+    def write(self, offset: int, data: bytes) -> int:
+        """What the method returns, None being all; EBADF when there is none."""
+        if self._write is None:
+            refuse(errno.EBADF)
+        taken: int | None = self._tree.bytes_call(self.node, self._write, data, offset)
+        return len(data) if taken is None else taken
+
+    def call(self, name: str, *arguments: object) -> None:
+        """Call a method that returns nothing, if there is one."""
+        method = self.method(name)
+        if method is not None:
+            self._tree.bytes_call(self.node, method, *arguments)
+
+    def flush(self) -> None:
+        """A descriptor was closed."""
+        self.call("flush")

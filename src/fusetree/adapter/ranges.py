@@ -1,0 +1,105 @@
+"""Handlers of parts of files, and of files as devices: fallocate, lseek, copy_file_range, ioctl, poll.
+
+What a class does not say has an answer all the same, and never ENOSYS: the kernel would remember that for
+the whole mount.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from fusetree.adapter.own import OwnHandle
+from fusetree.adapter.tree import S_IFREG, TreeOperations, refuse
+from fusetree.adapter.usercode import call
+
+if TYPE_CHECKING:
+    from fusetree.adapter.kinds import Method
+    from fusetree.lowlevel import PollHandle, RequestContext
+    from fusetree.nodes.base import FileNode, Node
+
+__all__ = ["RangeHandlers"]
+
+#: What is always ready (DEFAULT_POLLMASK of linux/poll.h).
+_READY: Final = select.POLLIN | select.POLLOUT | select.POLLRDNORM | select.POLLWRNORM
+
+
+class RangeHandlers(TreeOperations):
+    """Handlers of the rarer requests on open files."""
+
+    def _own(self, fh: int, name: str) -> Method | None:
+        """The method of an open file, when its class or its handle's has it."""
+        handle = self.inode_table.state(fh) if fh else None
+        return handle.method(name) if isinstance(handle, OwnHandle) else None
+
+    def fallocate(
+        self, inode: int, fh: int, mode: int, offset: int, length: int, ctx: RequestContext
+    ) -> None:
+        """Take or give back space; EOPNOTSUPP where the class has no method for it."""
+        method = self._own(fh, "fallocate")
+        if method is None:
+            refuse(errno.EOPNOTSUPP)
+        self.bytes_call(self.node(inode), method, mode, offset, length)
+
+    def lseek(self, inode: int, fh: int, offset: int, whence: int, ctx: RequestContext) -> int:
+        """The next data or hole; a file whose class says nothing is all data."""
+        node: FileNode = self.node(inode)
+        method = self._own(fh, "lseek")
+        if method is not None:
+            return cast("int", call(method, offset, whence))
+        size = (call(node.size) or 0) if node.file_type == S_IFREG else 0
+        if not 0 <= offset < size:
+            refuse(errno.ENXIO)
+        return size if whence == os.SEEK_HOLE else offset
+
+    def copy_file_range(
+        self,
+        inode_in: int,
+        fh_in: int,
+        off_in: int,
+        inode_out: int,
+        fh_out: int,
+        off_out: int,
+        length: int,
+        flags: int,
+        ctx: RequestContext,
+    ) -> int:
+        """Copy between two files of the tree; EOPNOTSUPP, after which the kernel reads and writes, where the
+        first has no method for it.
+        """
+        source: Node = self.node(inode_in)
+        target: Node = self.node(inode_out)
+        method = self.kind_of(source).copy_file_range
+        if method is None or self.kind_of(target).write is None:
+            refuse(errno.EOPNOTSUPP)
+        return cast("int", self.bytes_call(target, method, source, off_in, target, off_out, length))
+
+    def ioctl(
+        self,
+        inode: int,
+        fh: int,
+        command: int,
+        argument: int,
+        data: bytes,
+        out_size: int,
+        flags: int,
+        ctx: RequestContext,
+    ) -> int | bytes | None:
+        """A device command; ENOTTY where the class has no method for it."""
+        node: Node = self.node(inode)
+        method: Any = self._own(fh, "ioctl")
+        if method is not None:
+            return cast("int | bytes | None", call(method, command, argument, data, out_size))
+        method = self.kind_of(node).ioctl
+        if method is None:
+            refuse(errno.ENOTTY)
+        return cast("int | bytes | None", call(method, node, command, argument, data, out_size))
+
+    def poll(self, inode: int, fh: int, events: int, handle: PollHandle | None, ctx: RequestContext) -> int:
+        """What a file is ready for: everything, where the class says nothing."""
+        method = self._own(fh, "poll")
+        if method is None:
+            return events & _READY
+        return cast("int", call(method, events, None if handle is None else handle.notify))

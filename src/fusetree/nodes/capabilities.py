@@ -1,0 +1,364 @@
+"""What a node can do when a program asks through a mount: one method for each capability.
+
+A class of nodes has a capability by defining the method of that name; what it does not define has the
+default that the protocol's docstring states. The methods are looked up once for each class, never at a
+request. They speak of nodes, of names (`str`; bytes that are not UTF-8 as surrogate escapes) and of handles,
+never of inode numbers, and they may run in several threads at once.
+
+A method refuses by raising an `OSError`; the class alone is enough (`PermissionError()` is EACCES).
+Everything else that it raises is a bug: the caller gets EIO, the traceback is logged.
+
+**Returning allows.** What a method of a directory leaves undone is done when it has returned: the node that
+`create` made gets its name, the name that `unlink` allowed goes. A class that answers `lookup` or `list`
+itself has no children that the library could change: there the methods do all.
+
+**No caching unless asked for.** What `getattr`, `lookup` or `list` answer is kept by the kernel for the
+node's `ttl` (0 seconds unless the class says otherwise), and what `read` answers not at all. What is declared
+is kept until it changes.
+
+The methods are not ``async``: handlers of a tree are called directly, and such a class is refused with a
+TypeError. So are `getlk`, `setlk` and `flock`: the kernel keeps the locks of a mounted tree, for all its
+files or for none.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fusetree.nodes.attributes import Attributes, FileSystemSize
+    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.directory import Dir
+
+__all__ = [
+    "CAPABILITIES",
+    "CanAccess",
+    "CanCopyFileRange",
+    "CanCreate",
+    "CanFallocate",
+    "CanFlush",
+    "CanFsync",
+    "CanGetattr",
+    "CanGetxattr",
+    "CanIoctl",
+    "CanLink",
+    "CanList",
+    "CanListxattr",
+    "CanLookup",
+    "CanLseek",
+    "CanMkdir",
+    "CanMknod",
+    "CanOpen",
+    "CanPoll",
+    "CanRead",
+    "CanReadlink",
+    "CanRelease",
+    "CanRemovexattr",
+    "CanRename",
+    "CanRmdir",
+    "CanSetattr",
+    "CanSetxattr",
+    "CanStatfs",
+    "CanSymlink",
+    "CanUnlink",
+    "CanWrite",
+    "check_capabilities",
+]
+
+# -------------------------------------------------------------------------------- names of a directory
+
+
+class CanLookup(Protocol):
+    """Directory: which names there are, asked for one at a time."""
+
+    def lookup(self, name: str) -> Node | None:
+        """The node of that name, or None (ENOENT). Return the same object as long as it is the same file: a
+        new one is another inode. Default: the directory's children.
+        """
+
+
+class CanList(Protocol):
+    """Directory: which names there are, all of them."""
+
+    def list(self) -> Iterable[str | tuple[str, Node]]:
+        """The names, or pairs of name and node, which tell the type too. It is called when the directory is
+        opened, and taken from as a reader goes on, so it may be a generator of a million names. Default: the
+        directory's children.
+        """
+
+
+class CanCreate(Protocol):
+    """Directory: new regular files."""
+
+    def create(self, name: str, mode: int) -> FileNode:
+        """The new file for open(2) with O_CREAT, or mknod(2) of a regular file, with these permission bits.
+        If its `uid` or `gid` is None it belongs to who made it. Default: EROFS.
+        """
+
+
+class CanMkdir(Protocol):
+    """Directory: new directories."""
+
+    def mkdir(self, name: str, mode: int) -> Dir:
+        """The new directory for mkdir(2). Default: EROFS."""
+
+
+class CanMknod(Protocol):
+    """Directory: new special files."""
+
+    def mknod(self, name: str, mode: int, rdev: int) -> Node:
+        """The new `Fifo`, `Socket` or `Device` for mknod(2), mkfifo(3) or bind(2); *mode* has the file type
+        too. Default: EPERM, which mknod(2) names for it.
+        """
+
+
+class CanSymlink(Protocol):
+    """Directory: new symbolic links."""
+
+    def symlink(self, name: str, target: str) -> Node:
+        """The new symbolic link for symlink(2). Default: EROFS."""
+
+
+class CanLink(Protocol):
+    """Directory: one more name for a file."""
+
+    def link(self, name: str, node: Node) -> None:
+        """Allow link(2): *node*, which is no directory, gets the name. Default: EROFS."""
+
+
+class CanUnlink(Protocol):
+    """Directory: names of files go."""
+
+    def unlink(self, name: str) -> None:
+        """Allow unlink(2). The file lives on while it is open. Default: EROFS."""
+
+
+class CanRmdir(Protocol):
+    """Directory: directories in it go."""
+
+    def rmdir(self, name: str) -> None:
+        """Allow rmdir(2) of a directory that has no files but those its class declares (else ENOTEMPTY,
+        without asking). Default: EROFS.
+        """
+
+
+class CanRename(Protocol):
+    """Directory: names move away and come."""
+
+    def rename(self, name: str, directory: Dir, new_name: str, flags: int) -> None:
+        """Allow rename(2), asked of the directory that loses the name; the class of *directory*, which gets
+        it, must have the method too. *flags* is 0, `RENAME_NOREPLACE` (looked after already) or
+        `RENAME_EXCHANGE`. Default: EROFS.
+        """
+
+
+# ----------------------------------------------------------------------------------------- of any node
+
+
+class CanGetattr(Protocol):
+    """Any node: attributes that are known when they are asked for."""
+
+    def getattr(self) -> Attributes:
+        """What differs from the node's own attributes (`mode`, `uid`, the times). Default: those."""
+
+
+class CanSetattr(Protocol):
+    """Any node: chmod(2), chown(2), truncate(2), utimensat(2)."""
+
+    def setattr(self, changes: Attributes) -> None:
+        """Allow what is not None in *changes*. Mode, owner, times and the size of a `File` are set when it
+        has returned; the size of a file with a `read` or `write` of its own is the method's to set. Default:
+        EROFS for mode and owner; size and times change where the file can be written, and so do the times of
+        a directory that lets names in. Truncating a file that has `write` and not `setattr` changes nothing.
+        """
+
+
+class CanReadlink(Protocol):
+    """Symbolic link: a target that is known when it is asked for."""
+
+    def readlink(self) -> str:
+        """The target. Default: the `target` of the `Symlink`."""
+
+
+class CanAccess(Protocol):
+    """Any node: access(2), on a mount with ``default_permissions=False``."""
+
+    def access(self, mask: int) -> bool:
+        """Whether all of *mask* (`os.R_OK`, `os.W_OK`, `os.X_OK`) is allowed (else EACCES). Default: what the
+        permission bits say.
+        """
+
+
+class CanStatfs(Protocol):
+    """The directory that is mounted: how large the file system is."""
+
+    def statfs(self) -> FileSystemSize:
+        """What statfs(2) tells. Default: no blocks at all, as in /proc."""
+
+
+class CanGetxattr(Protocol):
+    """Any node: extended attributes are read."""
+
+    def getxattr(self, name: str) -> bytes:
+        """The value of an extended attribute, or OSError(ENODATA). Default: ENODATA."""
+
+
+class CanListxattr(Protocol):
+    """Any node: extended attributes are listed."""
+
+    def listxattr(self) -> Iterable[str]:
+        """The names of the extended attributes. Default: none."""
+
+
+class CanSetxattr(Protocol):
+    """Any node: extended attributes are set."""
+
+    def setxattr(self, name: str, value: bytes) -> None:
+        """Set an extended attribute; the flags of setxattr(2) are looked after with `getxattr`. Default:
+        EOPNOTSUPP.
+        """
+
+
+class CanRemovexattr(Protocol):
+    """Any node: extended attributes go."""
+
+    def removexattr(self, name: str) -> None:
+        """Remove an extended attribute, or OSError(ENODATA). Default: ENODATA."""
+
+
+# ----------------------------------------------------------------- of a file, or of what its open made
+
+
+class CanOpen(Protocol):
+    """File: open(2)."""
+
+    def open(self, flags: int) -> object | None:
+        """Allow open(2) with these flags, and return a handle or None. The methods from `read` to `poll` that
+        the handle has are called for this open file, the node's own otherwise. Truncation by O_TRUNC follows,
+        through `setattr`. Default: None.
+        """
+
+
+class CanRead(Protocol):
+    """File, handle: read(2)."""
+
+    def read(self, size: int, offset: int) -> bytes | bytearray | memoryview:
+        """*size* bytes from *offset* on, fewer at the end only. Default of a node: its declared content, or
+        EACCES; of a handle: the node's.
+        """
+
+
+class CanWrite(Protocol):
+    """File, handle: write(2)."""
+
+    def write(self, data: bytes, offset: int) -> int | None:
+        """Take *data* at *offset*, and return how many bytes were taken; None means all. Default of a node:
+        what is declared, or EROFS; of a handle: the node's.
+        """
+
+
+class CanFlush(Protocol):
+    """File, handle: close(2)."""
+
+    def flush(self) -> None:
+        """A descriptor was closed; an error reaches close(2). It comes once for each duplicate of the
+        descriptor. Default: nothing to do.
+        """
+
+
+class CanRelease(Protocol):
+    """File, handle: the end of an open file."""
+
+    def release(self) -> None:
+        """The last descriptor of an open file was closed. Errors reach nobody. Default: nothing to do."""
+
+
+class CanFsync(Protocol):
+    """File, handle: fsync(2)."""
+
+    def fsync(self, datasync: bool) -> None:
+        """Bring the content to its store, and unless *datasync* the attributes too. Default: nothing to
+        do.
+        """
+
+
+class CanFallocate(Protocol):
+    """File, handle: fallocate(2)."""
+
+    def fallocate(self, mode: int, offset: int, length: int) -> None:
+        """Take or give back the space of *length* bytes from *offset* on, as *mode* says (``FALLOC_FL_*`` of
+        linux/falloc.h). Default: EOPNOTSUPP; posix_fallocate(3) then writes.
+        """
+
+
+class CanLseek(Protocol):
+    """File, handle: lseek(2) with SEEK_DATA and SEEK_HOLE."""
+
+    def lseek(self, offset: int, whence: int) -> int:
+        """Where the next data or hole begins, from *offset* on; OSError(ENXIO) when there is none. Default:
+        the whole file is data.
+        """
+
+
+class CanCopyFileRange(Protocol):
+    """File: copy_file_range(2)."""
+
+    def copy_file_range(self, offset: int, target: Node, target_offset: int, length: int) -> int:
+        """Copy up to *length* bytes to another file of the tree, and return how many were copied. Default:
+        EOPNOTSUPP; the kernel then reads and writes.
+        """
+
+
+class CanIoctl(Protocol):
+    """File, handle, directory: ioctl(2)."""
+
+    def ioctl(self, command: int, argument: int, data: bytes, out_size: int) -> int | bytes | None:
+        """A device command. *argument* is what the caller gave, *data* what lies there if it is an address;
+        bytes that are returned, *out_size* at most, are put there. Default: ENOTTY.
+        """
+
+
+class CanPoll(Protocol):
+    """File, handle: poll(2), select(2)."""
+
+    def poll(self, events: int, wake: Callable[[], object] | None) -> int:
+        """Which of *events* (`select.POLLIN` and the like) the file is ready for; 0: none. When *wake* is
+        given somebody waits: keep it, and call it once something has changed; then this is asked again.
+        Default: always ready to be read and written.
+        """
+
+
+#: The names of all capabilities.
+CAPABILITIES: Final = frozenset(
+    {
+        *("lookup", "list", "create", "mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename"),
+        *("getattr", "setattr", "readlink", "access", "statfs"),
+        *("getxattr", "listxattr", "setxattr", "removexattr"),
+        *("open", "read", "write", "flush", "release", "fsync"),
+        *("fallocate", "lseek", "copy_file_range", "ioctl", "poll"),
+    }
+)
+
+_KEPT_BY_KERNEL: Final = frozenset({"getlk", "setlk", "flock"})
+
+
+def check_capabilities(cls: type) -> None:
+    """Refuse what a class defines and no mount could call; once, when the class is made.
+
+    Raises:
+        TypeError: A capability is ``async``, or is one that the kernel has for itself.
+    """
+    for name, value in vars(cls).items():
+        if name in _KEPT_BY_KERNEL and inspect.isfunction(value):
+            raise TypeError(
+                f"{cls.__name__}.{name}: the kernel keeps the locks of a mounted tree; a node cannot"
+            )
+        if name in CAPABILITIES and _is_async(value):
+            raise TypeError(f"{cls.__name__}.{name} is async, and a node's methods are called directly")
+
+
+def _is_async(value: Any) -> bool:
+    return inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)

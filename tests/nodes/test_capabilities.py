@@ -1,0 +1,77 @@
+"""What a class can do is looked up once, and what no mount could call is refused when the class is made."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import pytest
+
+from fusetree import Dir, FileNode, node
+from fusetree.adapter.kinds import Kind, Kinds
+from fusetree.nodes import capabilities
+from fusetree.nodes.capabilities import CAPABILITIES
+
+
+def _protocols() -> dict[str, Any]:
+    """The method of each protocol, by name."""
+    found = {}
+    for name in capabilities.__all__:
+        protocol = getattr(capabilities, name)
+        if name.startswith("Can"):
+            (method,) = [value for key, value in vars(protocol).items() if inspect.isfunction(value) and
+                         key in CAPABILITIES]  # fmt: skip
+            found[method.__name__] = method
+    return found
+
+
+def test_each_capability_has_a_protocol_that_states_its_default() -> None:
+    protocols = _protocols()
+    assert set(protocols) == CAPABILITIES
+    for name, method in protocols.items():
+        assert re.search(r"Default( of a node)?:", inspect.getdoc(method) or ""), name
+
+
+def test_kinds_have_a_place_for_each() -> None:
+    assert set(inspect.signature(Kind).parameters) == CAPABILITIES
+
+
+def test_an_async_method_is_refused_when_the_class_is_made() -> None:
+    with pytest.raises(TypeError, match=r"Slow\.read is async"):
+
+        class Slow(FileNode):
+            async def read(self, size: int, offset: int) -> bytes:
+                return b""
+
+
+def test_an_async_generator_is_refused_too() -> None:
+    with pytest.raises(TypeError, match=r"Slow\.list is async"):
+
+        @node
+        class Slow(Dir):
+            async def list(self) -> Any:
+                yield "x"
+
+
+@pytest.mark.parametrize("name", ["getlk", "setlk", "flock"])
+def test_locks_are_the_kernels(name: str) -> None:
+    with pytest.raises(TypeError, match="the kernel keeps the locks"):
+        type("Locking", (FileNode,), {name: lambda self: None})
+
+
+def test_what_another_class_defines_is_inherited() -> None:
+    class One(Dir):
+        def unlink(self, name: str) -> None:
+            """Allows it."""
+
+    class Two(One):
+        def mkdir(self, name: str, mode: int) -> Dir:
+            return Dir()
+
+    kinds = Kinds()
+    assert kinds[Two].unlink is One.unlink
+    assert kinds[Two].takes_names
+    assert not kinds[One].takes_names
+    assert kinds[Dir].unlink is None
+    assert kinds[Two] is kinds[Two]
