@@ -78,6 +78,10 @@ test: build             ## everything that must hold: lint, types, all test ring
 test-fast: build        ## the tests that take no mount and no patience
 	@$(PY) -m pytest -q -m "not mount and not slow"
 
+.PHONY: test-dropins
+test-dropins: build     ## the drop-ins against the original llfuse and pyfuse3, which are installed for it
+	@PY=$(PY) tools/test-dropins
+
 .PHONY: test-python
 test-python:            ## all test rings on every Python 3.10+ that this machine has
 	@tools/test-python

@@ -28,6 +28,8 @@ def test_a_wheel_has_the_package_with_its_core_and_nothing_beside_it(tmp_path: P
     for needed in (
         "fusetree/__init__.py",
         "fusetree/py.typed",
+        "fusetree/compat/path/llfuse.py",
+        "fusetree/compat/path/pyfuse3.py",
         "fusetree/_lowlevel/__init__.py",
         "fusetree/_lowlevel/compat.h",
         "fusetree/_lowlevel/request.pxd",

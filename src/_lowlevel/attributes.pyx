@@ -5,6 +5,7 @@ Each object *is* the C struct that libfuse sends (``struct fuse_entry_param``, `
 replying copies nothing.  This file knows nothing of requests, sessions or nodes.
 """
 
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from libc.string cimport memset
 
 from fusetree._lowlevel.libfuse.lowlevel cimport (
@@ -26,18 +27,29 @@ cdef enum:
     S_IFREG = 0o100000
 
 cdef long long NANOS_PER_SECOND = 1_000_000_000
+cdef long long MOST_SECONDS = 9_000_000_000         # so many have less than 2**63 nanoseconds
 
 
 cdef inline object ns_of(const timespec *ts):
-    return ts.tv_sec * NANOS_PER_SECOND + ts.tv_nsec
+    if -MOST_SECONDS < ts.tv_sec < MOST_SECONDS:
+        return ts.tv_sec * NANOS_PER_SECOND + ts.tv_nsec
+    return (<object>ts.tv_sec) * (<object>NANOS_PER_SECOND) + ts.tv_nsec
 
 
 cdef int set_ns(timespec *ts, object value) except -1:
-    # A float is taken too (programs multiply seconds), text is not.
-    cdef long long ns = value if type(value) is int else int(value // 1)
     # Floor division, so that times before 1970 keep 0 <= tv_nsec < 10**9.
-    cdef long long seconds = ns // NANOS_PER_SECOND
-    ts.tv_nsec = ns - seconds * NANOS_PER_SECOND
+    cdef int overflow = 0
+    cdef long long ns, whole
+    if PyLong_CheckExact(value):
+        ns = PyLong_AsLongLongAndOverflow(value, &overflow)
+        if not overflow:
+            whole = ns // NANOS_PER_SECOND
+            ts.tv_nsec = ns - whole * NANOS_PER_SECOND
+            ts.tv_sec = whole
+            return 0
+    # A float (programs multiply seconds), and what does not fit into 63 bits, in Python's numbers.
+    seconds = value // <object>NANOS_PER_SECOND
+    ts.tv_nsec = value - seconds * <object>NANOS_PER_SECOND
     ts.tv_sec = seconds
     return 0
 
@@ -51,7 +63,8 @@ cdef class EntryAttributes:
     ``entry_timeout`` seconds.
 
     Defaults: a regular file (``S_IFREG``, no permission bits), ``st_nlink`` 1, ``st_blksize`` 4096, both
-    timeouts 300.0 s, everything else 0.  ``st_blocks`` counts units of 512 bytes (stat(2)).
+    timeouts 300.0 s, everything else 0.  ``st_blocks`` counts units of 512 bytes (stat(2)).  Of a number with
+    a fraction the whole part is taken.
     """
 
     def __cinit__(self, *args, **kwargs):
@@ -71,7 +84,7 @@ cdef class EntryAttributes:
         return self.c_entry.ino
 
     @st_ino.setter
-    def st_ino(self, value: int) -> None:
+    def st_ino(self, value) -> None:
         self.c_entry.ino = value
         self.c_entry.attr.st_ino = self.c_entry.ino
 
@@ -81,7 +94,7 @@ cdef class EntryAttributes:
         return self.c_entry.generation
 
     @generation.setter
-    def generation(self, value: int) -> None:
+    def generation(self, value) -> None:
         self.c_entry.generation = value
 
     @property
@@ -90,7 +103,7 @@ cdef class EntryAttributes:
         return self.c_entry.entry_timeout
 
     @entry_timeout.setter
-    def entry_timeout(self, value: float) -> None:
+    def entry_timeout(self, value) -> None:
         self.c_entry.entry_timeout = value
 
     @property
@@ -99,7 +112,7 @@ cdef class EntryAttributes:
         return self.c_entry.attr_timeout
 
     @attr_timeout.setter
-    def attr_timeout(self, value: float) -> None:
+    def attr_timeout(self, value) -> None:
         self.c_entry.attr_timeout = value
 
     @property
@@ -108,7 +121,7 @@ cdef class EntryAttributes:
         return self.c_entry.attr.st_mode
 
     @st_mode.setter
-    def st_mode(self, value: int) -> None:
+    def st_mode(self, value) -> None:
         self.c_entry.attr.st_mode = value
 
     @property
@@ -117,7 +130,7 @@ cdef class EntryAttributes:
         return self.c_entry.attr.st_nlink
 
     @st_nlink.setter
-    def st_nlink(self, value: int) -> None:
+    def st_nlink(self, value) -> None:
         self.c_entry.attr.st_nlink = value
 
     @property
@@ -126,7 +139,7 @@ cdef class EntryAttributes:
         return self.c_entry.attr.st_uid
 
     @st_uid.setter
-    def st_uid(self, value: int) -> None:
+    def st_uid(self, value) -> None:
         self.c_entry.attr.st_uid = value
 
     @property
@@ -135,7 +148,7 @@ cdef class EntryAttributes:
         return self.c_entry.attr.st_gid
 
     @st_gid.setter
-    def st_gid(self, value: int) -> None:
+    def st_gid(self, value) -> None:
         self.c_entry.attr.st_gid = value
 
     @property
@@ -144,7 +157,7 @@ cdef class EntryAttributes:
         return self.c_entry.attr.st_rdev
 
     @st_rdev.setter
-    def st_rdev(self, value: int) -> None:
+    def st_rdev(self, value) -> None:
         self.c_entry.attr.st_rdev = value
 
     @property
@@ -153,7 +166,7 @@ cdef class EntryAttributes:
         return self.c_entry.attr.st_size
 
     @st_size.setter
-    def st_size(self, value: int) -> None:
+    def st_size(self, value) -> None:
         self.c_entry.attr.st_size = value
 
     @property
@@ -162,7 +175,7 @@ cdef class EntryAttributes:
         return self.c_entry.attr.st_blksize
 
     @st_blksize.setter
-    def st_blksize(self, value: int) -> None:
+    def st_blksize(self, value) -> None:
         self.c_entry.attr.st_blksize = value
 
     @property
@@ -171,7 +184,7 @@ cdef class EntryAttributes:
         return self.c_entry.attr.st_blocks
 
     @st_blocks.setter
-    def st_blocks(self, value: int) -> None:
+    def st_blocks(self, value) -> None:
         self.c_entry.attr.st_blocks = value
 
     @property
@@ -180,7 +193,7 @@ cdef class EntryAttributes:
         return ns_of(&self.c_entry.attr.st_atim)
 
     @st_atime_ns.setter
-    def st_atime_ns(self, value: int) -> None:
+    def st_atime_ns(self, value) -> None:
         set_ns(&self.c_entry.attr.st_atim, value)
 
     @property
@@ -189,7 +202,7 @@ cdef class EntryAttributes:
         return ns_of(&self.c_entry.attr.st_mtim)
 
     @st_mtime_ns.setter
-    def st_mtime_ns(self, value: int) -> None:
+    def st_mtime_ns(self, value) -> None:
         set_ns(&self.c_entry.attr.st_mtim, value)
 
     @property
@@ -198,7 +211,7 @@ cdef class EntryAttributes:
         return ns_of(&self.c_entry.attr.st_ctim)
 
     @st_ctime_ns.setter
-    def st_ctime_ns(self, value: int) -> None:
+    def st_ctime_ns(self, value) -> None:
         set_ns(&self.c_entry.attr.st_ctim, value)
 
     @property
@@ -207,8 +220,8 @@ cdef class EntryAttributes:
         return 0
 
     @st_birthtime_ns.setter
-    def st_birthtime_ns(self, value: int) -> None:
-        pass
+    def st_birthtime_ns(self, value) -> None:
+        value // 1                          # a TypeError for what is no number
 
     def __getstate__(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in ATTRIBUTE_NAMES}
@@ -320,7 +333,7 @@ cdef class StatvfsData:
         return self.c_statvfs.f_bsize
 
     @f_bsize.setter
-    def f_bsize(self, value: int) -> None:
+    def f_bsize(self, value) -> None:
         self.c_statvfs.f_bsize = value
 
     @property
@@ -329,7 +342,7 @@ cdef class StatvfsData:
         return self.c_statvfs.f_frsize
 
     @f_frsize.setter
-    def f_frsize(self, value: int) -> None:
+    def f_frsize(self, value) -> None:
         self.c_statvfs.f_frsize = value
 
     @property
@@ -338,7 +351,7 @@ cdef class StatvfsData:
         return self.c_statvfs.f_blocks
 
     @f_blocks.setter
-    def f_blocks(self, value: int) -> None:
+    def f_blocks(self, value) -> None:
         self.c_statvfs.f_blocks = value
 
     @property
@@ -347,7 +360,7 @@ cdef class StatvfsData:
         return self.c_statvfs.f_bfree
 
     @f_bfree.setter
-    def f_bfree(self, value: int) -> None:
+    def f_bfree(self, value) -> None:
         self.c_statvfs.f_bfree = value
 
     @property
@@ -356,7 +369,7 @@ cdef class StatvfsData:
         return self.c_statvfs.f_bavail
 
     @f_bavail.setter
-    def f_bavail(self, value: int) -> None:
+    def f_bavail(self, value) -> None:
         self.c_statvfs.f_bavail = value
 
     @property
@@ -365,7 +378,7 @@ cdef class StatvfsData:
         return self.c_statvfs.f_files
 
     @f_files.setter
-    def f_files(self, value: int) -> None:
+    def f_files(self, value) -> None:
         self.c_statvfs.f_files = value
 
     @property
@@ -374,7 +387,7 @@ cdef class StatvfsData:
         return self.c_statvfs.f_ffree
 
     @f_ffree.setter
-    def f_ffree(self, value: int) -> None:
+    def f_ffree(self, value) -> None:
         self.c_statvfs.f_ffree = value
 
     @property
@@ -383,7 +396,7 @@ cdef class StatvfsData:
         return self.c_statvfs.f_favail
 
     @f_favail.setter
-    def f_favail(self, value: int) -> None:
+    def f_favail(self, value) -> None:
         self.c_statvfs.f_favail = value
 
     @property
@@ -392,7 +405,7 @@ cdef class StatvfsData:
         return self.c_statvfs.f_namemax
 
     @f_namemax.setter
-    def f_namemax(self, value: int) -> None:
+    def f_namemax(self, value) -> None:
         self.c_statvfs.f_namemax = value
 
     def __getstate__(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 
 from fusetree.compat._options import accepted
-from fusetree.errors import MountError
+from fusetree.errors import MountError, UnsupportedFeatureError
 from fusetree.lowlevel import Operations, Session
 
 
@@ -46,9 +46,12 @@ class Mounted:
         try:
             self._session = Session(operations, path, taken, strict=True, inherited=True)
         except MountError as error:
-            text = self._refused if "refused the mount options" in str(error) else self._failed
             self._log.error("%s", error.strerror)
+            text = self._refused if "refused the mount options" in str(error) else self._failed
             raise RuntimeError(text) from error
+        except (ValueError, UnsupportedFeatureError) as error:  # of the options
+            self._log.error("%s", error)
+            raise RuntimeError(self._refused) from error
 
     def session(self, function: str) -> Session:
         """The session.

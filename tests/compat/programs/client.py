@@ -1,6 +1,8 @@
-"""What a client sees of a mount: ``client.py MOUNTPOINT`` runs every scenario and prints what each observed, as JSON.
+"""What a client sees of a mount: ``client.py MOUNTPOINT`` runs every scenario and prints what each
+observed, as JSON.
 
-A scenario is a function of a folder of its own; it yields observations, and an OSError ends it as an observation.
+A scenario is a function of a folder of its own; it yields observations, and an OSError ends it as an
+observation.
 """
 
 import ctypes
@@ -79,7 +81,10 @@ def large(d):
     put(d + "/f", data)
     yield get(d + "/f") == data
     with open(d + "/f", "rb", buffering=0) as file:
-        yield os.pread(file.fileno(), 100, 1_599_990) == data[1_599_990:], os.pread(file.fileno(), 1, 1_600_000)
+        yield (
+            os.pread(file.fileno(), 100, 1_599_990) == data[1_599_990:],
+            os.pread(file.fileno(), 1, 1_600_000),
+        )
 
 
 @scenario

@@ -1,7 +1,8 @@
-"""A file system in memory that knows neither llfuse nor pyfuse3: the programs beside wrap it for one of them each.
+"""A file system in memory that knows neither llfuse nor pyfuse3: the programs beside wrap it for one of
+them each.
 
-It imports nothing of this project, since the originals' environment runs it too.  It keeps its own lookup counts and a
-record of which handler was called with arguments of which types.
+It imports nothing of this project, since the originals' environment runs it too.  It keeps its own lookup
+counts and a record of which handler was called with arguments of which types.
 """
 
 import errno
@@ -89,7 +90,13 @@ class Memory:
 
     def collect(self, ino):
         node = self.nodes.get(ino)
-        if node is not None and ino != ROOT and not node.nlink and not self.counts[ino] and not self.open_files[ino]:
+        if (
+            node is not None
+            and ino != ROOT
+            and not node.nlink
+            and not self.counts[ino]
+            and not self.open_files[ino]
+        ):
             del self.nodes[ino]
 
     def add(self, parent, name, mode, ctx, rdev=0):
@@ -210,4 +217,8 @@ class Memory:
 
 
 #: What looking up one of these names does in both programs: mistakes that end the main loop.
-BUGS = {b"bug-oserror": lambda: os.stat("/nowhere"), b"bug-value": lambda: int("no number"), b"bug-none": lambda: None}
+BUGS = {
+    b"bug-oserror": lambda: os.stat("/nowhere"),
+    b"bug-value": lambda: int("no number"),
+    b"bug-none": lambda: None,
+}

@@ -27,6 +27,7 @@ from fusetree.flags import RENAME_EXCHANGE, RENAME_NOREPLACE, ROOT_INODE
 from fusetree.lowlevel import (
     EntryAttributes,
     FileInfo,
+    PollHandle,
     ReaddirToken,
     RequestContext,
     SetattrFields,
@@ -50,6 +51,7 @@ __all__ = [
     "ModeT",
     "NamespaceT",
     "Operations",
+    "PollHandle",
     "RENAME_EXCHANGE",
     "RENAME_NOREPLACE",
     "ROOT_INODE",

@@ -10,6 +10,7 @@ from fusetree.compat._stacks import log_stacks
 from fusetree.lowlevel import (
     EntryAttributes,
     FileInfo,
+    PollHandle,
     ReaddirToken,
     RequestContext,
     SetattrFields,
@@ -120,6 +121,12 @@ class Operations:
 
     async def fsync(self, fh: int, datasync: bool) -> None:
         """Bring an open file to the store."""
+        raise FUSEError(errno.ENOSYS)
+
+    async def poll(
+        self, inode: int, fh: int, poll_handle: PollHandle | None, ctx: RequestContext
+    ) -> int | None:
+        """What an open file is ready for (poll(2)); call ``poll_handle.notify()`` when that changes."""
         raise FUSEError(errno.ENOSYS)
 
     async def opendir(self, inode: int, ctx: RequestContext) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from fusetree.compat._errors import FUSEError
 from fusetree.compat._translating import Handler, Translated, answer, mistake
 from fusetree.compat.pyfuse3._operations import Operations
+from fusetree.lowlevel import PollHandle, RequestContext
 from fusetree.server.operations import HANDLERS
 from fusetree.types import ReadableBuffer
 
@@ -96,4 +97,12 @@ class PyTranslated(Translated):
                 return run(fh, off, bytes(buf))  # a bytes object stays what it is
 
             return write
+        if name == "poll":
+
+            async def poll(
+                inode: int, fh: int, events: int, handle: PollHandle | None, ctx: RequestContext
+            ) -> int:
+                return await run(inode, fh, handle, ctx) or 0
+
+            return poll
         return run
