@@ -291,7 +291,7 @@ class Session(Notifying):
             self._ended.set()
             return
         self._connection.exit()
-        pool.stop()
+        pool.insist()
 
     def _stop_from_handler(self) -> None:
         self.stop()

@@ -70,18 +70,24 @@ class ThreadPool:
         self._alive = 0  # guarded by _lock
         self._stopping = False  # guarded by _lock
         self._here: int | None = None  # ident of the thread that works alone; set once
-        self._over = threading.Event()
+        self._insisting = False  # guarded by _lock
+        self._over = threading.Event()  # all have ended
 
     def run_here(self) -> None:
         """Be the only worker, in the calling thread, until the connection ended or :meth:`stop`."""
         with self._lock:
-            if self._stopping:
-                return
+            stopped = self._stopping
             self._here = threading.get_ident()
             self._limit = 0  # the rotation asks for more threads in vain
             self._alive += 1
         try:
+<<<<<<< HEAD
             inside_context().run(self._rotation.work)
+=======
+            if stopped:
+                return
+            self._rotation.work()
+>>>>>>> 40fc617 (Session: what was asked to stop does stop, also when the signal comes just before the read; tests of who serves)
         finally:
             self._one_ended()
 
@@ -89,6 +95,9 @@ class ThreadPool:
         """Start the first reader and the first watch; more threads come when handlers block."""
         self._add_thread()
         self._add_thread()
+        if not self._threads:  # stopped before
+            self._over.set()
+            self._ended()
 
     @property
     def takeovers(self) -> int:
@@ -142,10 +151,19 @@ class ThreadPool:
         with self._lock:
             self._stopping = True
         self._rotation.stop()
-        if self._here is not None and not self._over.is_set():
-            start_thread("fusetree-stopper", self._insist)  # nobody waits for that thread and repeats it
 
-    def _insist(self) -> None:
+    def insist(self) -> None:
+        """As :meth:`stop`, where nobody calls :meth:`join`, which repeats it: a thread does, until all have
+        ended.
+        """
+        self.stop()
+        with self._lock:
+            needed = self._alive > 0 and not self._insisting
+            self._insisting = self._insisting or needed
+        if needed:
+            start_thread("fusetree-stopper", self._repeat)
+
+    def _repeat(self) -> None:
         while not self._over.wait(STOP_INTERVAL):
             self._rotation.stop()
 
