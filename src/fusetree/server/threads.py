@@ -81,13 +81,8 @@ class ThreadPool:
             self._limit = 0  # the rotation asks for more threads in vain
             self._alive += 1
         try:
-<<<<<<< HEAD
-            inside_context().run(self._rotation.work)
-=======
-            if stopped:
-                return
-            self._rotation.work()
->>>>>>> 40fc617 (Session: what was asked to stop does stop, also when the signal comes just before the read; tests of who serves)
+            if not stopped:
+                inside_context().run(self._rotation.work)
         finally:
             self._one_ended()
 
