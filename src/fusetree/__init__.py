@@ -46,15 +46,24 @@ from fusetree.nodes import (
     Symlink,
     action,
     computed,
-    diff,
     entry,
     node,
-    tree,
+    register_codec,
 )
 
 if TYPE_CHECKING:
     from fusetree import lowlevel
     from fusetree.mounting import Mount, mount, run
+    from fusetree.nodes import (
+        CollectionDir,
+        DynamicDir,
+        FactoryDir,
+        MappingDir,
+        RelationDir,
+        diff,
+        expose,
+        tree,
+    )
 
     __version__: str
 
@@ -75,6 +84,14 @@ __all__ = [
     "computed",
     "entry",
     "node",
+    # objects that are there anyway
+    "CollectionDir",
+    "DynamicDir",
+    "FactoryDir",
+    "MappingDir",
+    "RelationDir",
+    "expose",
+    "register_codec",
     # looking at trees
     "diff",
     "tree",
@@ -97,6 +114,14 @@ __all__ = [
 # What needs libfuse is imported when it is first asked for, so that nodes can be declared, tested and printed
 # on a machine that has none, and so that `import fusetree` is quick. None stands for the module itself.
 _LAZY: Final[dict[str, tuple[str, str | None]]] = {
+    "CollectionDir": ("fusetree.nodes", "CollectionDir"),
+    "DynamicDir": ("fusetree.nodes", "DynamicDir"),
+    "FactoryDir": ("fusetree.nodes", "FactoryDir"),
+    "MappingDir": ("fusetree.nodes", "MappingDir"),
+    "RelationDir": ("fusetree.nodes", "RelationDir"),
+    "diff": ("fusetree.nodes", "diff"),
+    "expose": ("fusetree.nodes", "expose"),
+    "tree": ("fusetree.nodes", "tree"),
     "Mount": ("fusetree.mounting", "Mount"),
     "mount": ("fusetree.mounting", "mount"),
     "run": ("fusetree.mounting", "run"),

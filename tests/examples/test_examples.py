@@ -21,6 +21,10 @@ def test_every_example_is_tested_here_or_has_a_file_of_its_own() -> None:
         "lowlevel_hello.py",
         "passthrough.py",
         "sqlite_fs.py",  # test_file_systems.py
+        "app_proc.py",
+        "json_tree.py",
+        "object_factory.py",
+        "sqlite_tables.py",  # test_live_objects.py
     }
     assert {path.name for path in EXAMPLES.glob("*.py")} == tested
 

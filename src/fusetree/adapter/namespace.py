@@ -254,6 +254,8 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             refuse(errno.EEXIST)
         if flags == RENAME_EXCHANGE and replaced is None:
             refuse(errno.ENOENT)
+        if self.kind_of(target).names and not self.kind_of(source).names:
+            refuse(errno.EXDEV)  # nobody could put it there; programs copy then
         call(method, source, old_text, target, new_text, flags)
         if self.kind_of(source).names or self.kind_of(target).names:
             return  # their own business

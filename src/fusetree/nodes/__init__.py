@@ -13,19 +13,25 @@
 ``fields``            `entry`; ``entries`` the files of it, ``codecs`` how values read
 ``computed, action``  `computed`, `action`
 ``auto``              what a plain value becomes in a directory
+``exposed``           `expose`, `MappingDir`, ...; ``live`` their nodes, ``views`` how objects are directories
+``leaves, spelling``  which values are files, and how keys are spelt; ``refusals`` errors as errnos
+``registry``          codecs of the program's own types
+``factory``           `FactoryDir`, `RelationDir`
 ``printed``           `tree`; ``difference`` `diff`; ``docs`` what nodes say of themselves
 ====================  ======================================================================
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Final
+
 from fusetree.nodes.action import ActionFile, action
 from fusetree.nodes.attributes import Attributes, FileSystemSize
 from fusetree.nodes.auto import as_node
 from fusetree.nodes.base import MAX_VALUE_SIZE, Change, FileNode, Node, Observer, Policy, WriteStyle
+from fusetree.nodes.codecs import Codec, register_codec
 from fusetree.nodes.computed import ComputedFile, computed
 from fusetree.nodes.declare import node
-from fusetree.nodes.difference import Difference, diff
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.docs import doc_of
 from fusetree.nodes.entries import EntryFile
@@ -34,9 +40,14 @@ from fusetree.nodes.file import File
 from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.links import path_of
 from fusetree.nodes.memory import MemoryDir, MemoryFile
-from fusetree.nodes.printed import Printed, tree
 from fusetree.nodes.special import Device, Fifo, Socket, SpecialNode
 from fusetree.nodes.symlink import Symlink
+
+if TYPE_CHECKING:
+    from fusetree.nodes.difference import Difference, diff
+    from fusetree.nodes.exposed import CollectionDir, DynamicDir, MappingDir, expose
+    from fusetree.nodes.factory import FactoryDir, RelationDir
+    from fusetree.nodes.printed import Printed, tree
 
 __all__ = [
     # what trees are declared of
@@ -55,6 +66,15 @@ __all__ = [
     "computed",
     "entry",
     "node",
+    # objects that are there anyway
+    "Codec",
+    "CollectionDir",
+    "DynamicDir",
+    "FactoryDir",
+    "MappingDir",
+    "RelationDir",
+    "expose",
+    "register_codec",
     # looking at trees
     "Difference",
     "Printed",
@@ -76,3 +96,31 @@ __all__ = [
     "as_node",
     "path_of",
 ]
+
+# What many programs do not use is imported when it is first asked for, so that `import fusetree` is quick.
+_LAZY: Final[dict[str, str]] = {
+    "Difference": "fusetree.nodes.difference",
+    "diff": "fusetree.nodes.difference",
+    "CollectionDir": "fusetree.nodes.exposed",
+    "DynamicDir": "fusetree.nodes.exposed",
+    "MappingDir": "fusetree.nodes.exposed",
+    "expose": "fusetree.nodes.exposed",
+    "FactoryDir": "fusetree.nodes.factory",
+    "RelationDir": "fusetree.nodes.factory",
+    "Printed": "fusetree.nodes.printed",
+    "tree": "fusetree.nodes.printed",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        found: Any = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

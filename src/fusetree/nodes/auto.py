@@ -16,6 +16,7 @@ from fusetree.nodes.base import Node
 from fusetree.nodes.codecs import codec_for
 from fusetree.nodes.computed import MARK, ComputedFile, Marked
 from fusetree.nodes.file import File
+from fusetree.nodes.registry import registered_for
 
 __all__ = ["as_node"]
 
@@ -30,6 +31,9 @@ def as_node(value: Any) -> Node:
     """
     if isinstance(value, Node):
         return value
+    own = registered_for(type(value))
+    if own is not None:
+        return File(own.encode(value))
     if isinstance(value, _ONE_LINE):  # before text: an enum may be a str
         return File(codec_for(type(value)).encode(value))
     if isinstance(value, (bytes, str, bytearray, memoryview)):
@@ -49,7 +53,7 @@ def as_node(value: Any) -> Node:
         return _from_function(value)
     raise TypeError(
         f"a {type(value).__name__} does not become a node by itself: text, bytes, numbers, mappings and "
-        "functions without arguments do; entry() of a node class takes any type"
+        "functions without arguments do; entry() of a node class takes any type, expose() any object"
     )
 
 

@@ -23,12 +23,16 @@ import sys
 import types
 import typing
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, Protocol, Union
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, Union, overload
+
+from fusetree.nodes.registry import on_change, registered, registered_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Codec", "Document", "Text", "Verbatim", "codec_for", "render", "see_through"]
+__all__ = ["Codec", "Document", "Text", "Verbatim", "codec_for", "register_codec", "render", "see_through"]
+
+_T = TypeVar("_T")
 
 
 class Codec(Protocol):
@@ -310,6 +314,57 @@ def _for_plain_class(cls: type) -> Codec:
     return _for_class(cls)
 
 
+on_change(_for_plain_class.cache_clear)
+
+
+@overload
+def register_codec(
+    cls: type[_T], dump: Callable[[_T], str], parse: Callable[[str], _T] | None = ...
+) -> Callable[[], None]: ...
+
+
+@overload
+def register_codec(cls: type, *, codec: Codec) -> Callable[[], None]: ...
+
+
+def register_codec(
+    cls: type,
+    dump: Callable[[Any], str] | None = None,
+    parse: Callable[[str], Any] | None = None,
+    *,
+    codec: Codec | None = None,
+) -> Callable[[], None]:
+    """Say how the values of a class, and of its subclasses, read: as entries, computed files, plain values
+    in a `Dir`, and in what `expose` shows. Do it before the class is first used there.
+
+    Arguments:
+        cls: The class.
+        dump: Makes one line of text of a value, without its newline.
+        parse: Makes a value of a line without its newline and surrounding space; ValueError when there is
+            none. Without it such values are not written.
+        codec: A whole codec, in place of the two: `encode(value) -> bytes`, `decode(data) -> value`, and
+            `immutable`, whether the values are.
+
+    Returns:
+        A function that takes the registration back, for tests.
+
+    Raises:
+        TypeError: `cls` is no class, or neither `dump` nor `codec` is given, or both.
+    """
+    if not isinstance(cls, type):
+        raise TypeError(f"a codec is registered for a class, not for {cls!r}")
+    if (dump is None) == (codec is None):
+        raise TypeError("register_codec() takes either dump and parse, or codec")
+    if dump is not None:
+
+        def refuse(text: str) -> Any:
+            raise ValueError(f"a {cls.__name__} is not written: its codec has no parse")
+
+        codec = Text(dump, parse or refuse)
+    assert codec is not None
+    return registered(cls, codec)
+
+
 def see_through(annotation: Any) -> Any:
     """The type behind `Annotated`, `NewType` and `type X = ...`."""
     while True:
@@ -324,6 +379,9 @@ def see_through(annotation: Any) -> Any:
 
 
 def _for_class(cls: type) -> Codec:
+    own = registered_for(cls)
+    if own is not None:
+        return own
     if issubclass(cls, enum.Flag):
         return _flag_codec(cls)
     if issubclass(cls, enum.Enum):

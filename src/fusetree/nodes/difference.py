@@ -80,7 +80,7 @@ def _compare(path: str, a: Node, b: Node) -> Iterator[Difference]:
     if (a.uid, a.gid) != (b.uid, b.gid):
         yield Difference(path, "owner", f"{a.uid}:{a.gid}", f"{b.uid}:{b.gid}")
     if isinstance(a, Dir) and isinstance(b, Dir):
-        yield from _compare_children(path, dict(a.children_snapshot()), dict(b.children_snapshot()))
+        yield from _compare_children(path, dict(a.items()), dict(b.items()))
     elif isinstance(a, Symlink) and isinstance(b, Symlink):
         if a.target != b.target:
             yield Difference(path, "target", printable(a.target), printable(b.target))

@@ -26,7 +26,7 @@ def class_doc(cls: type) -> str | None:
 @functools.lru_cache(maxsize=1024)
 def _class_doc(cls: Any) -> str | None:
     for base in cls.__mro__:
-        if base.__module__.partition(".")[0] == "fusetree":
+        if base.__module__.partition(".")[0] in ("fusetree", "builtins"):
             return None
         doc = base.__dict__.get("__doc__")
         if isinstance(doc, str) and doc:

@@ -66,7 +66,7 @@ _Line = tuple[str, str, str, str]
 def _below(directory: Dir, indent: str, depth: int | None, limit: int) -> Iterator[_Line]:
     if depth is not None and depth <= 0:
         return
-    children = directory.children_snapshot()
+    children = directory.items()
     shown = children[:limit]
     for number, (name, child) in enumerate(shown, 1):
         branch, further = _LAST if number == len(children) else _BRANCH

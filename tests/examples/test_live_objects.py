@@ -1,0 +1,108 @@
+"""The examples that show objects which are there anyway."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT, is_mounted, python, server, shell
+
+EXAMPLES = ROOT / "examples"
+
+pytestmark = pytest.mark.mount
+
+
+@contextmanager
+def serving(name: str, mountpoint: Path, *arguments: str | Path) -> Iterator[None]:
+    """An example, mounted; ended by Ctrl-C."""
+    with server(EXAMPLES / name, *arguments, mountpoint, mountpoint=mountpoint) as process:
+        yield
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert not is_mounted(mountpoint)
+
+
+@pytest.mark.parametrize("name", ["app_proc", "object_factory", "json_tree", "sqlite_tables"])
+def test_they_are_short(name: str) -> None:
+    assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < 60
+
+
+def test_app_proc(mountpoint: Path) -> None:
+    with serving("app_proc.py", mountpoint):
+        names = shell("cat threads/*/name", cwd=mountpoint).ok().lines
+        assert "MainThread" in names
+        assert len(names) > 1
+        assert "fusetree.run" in shell("cat threads/*/stack", cwd=mountpoint).ok().text
+        assert "No such file" in shell("cat threads/1/name", cwd=mountpoint).error
+        assert len(shell("cat gc/counts", cwd=mountpoint).ok().text.split()) == 3
+        assert int(shell("cat memory/traced", cwd=mountpoint).ok().text) > 0
+        assert "size=" in shell("cat memory/top", cwd=mountpoint).ok().text
+        shell("echo > gc/collect", cwd=mountpoint).ok()
+        lines = shell("tail log", cwd=mountpoint).ok().lines
+        assert lines[0].endswith("INFO started")
+        assert "INFO collected" in lines[-1]
+
+
+def test_object_factory(mountpoint: Path) -> None:
+    with serving("object_factory.py", mountpoint):
+        shell("mkdir servers/web1 pools/blue && echo 8080 > servers/web1/port", cwd=mountpoint).ok()
+        shell("ln -s ../../../servers/web1 pools/blue/members/", cwd=mountpoint).ok()
+        assert shell("cat pools/blue/config", cwd=mountpoint).ok().lines == [
+            *("pool blue {", "    server web1:8080 weight=1;", "}")
+        ]
+        assert "Invalid argument" in shell("mkdir 'servers/bad*name'", cwd=mountpoint).error
+        assert "Invalid argument" in shell("echo 0 > servers/web1/port", cwd=mountpoint).error
+        assert "Invalid argument" in shell("ln -s ../../blue pools/blue/members/", cwd=mountpoint).error
+        assert "busy" in shell("rmdir servers/web1", cwd=mountpoint).error
+        shell("rm pools/blue/members/web1 && rmdir servers/web1 pools/blue", cwd=mountpoint).ok()
+
+
+def test_json_tree(mountpoint: Path, tmp_path: Path) -> None:
+    path = tmp_path / "document.json"
+    path.write_text(json.dumps({"users": [{"name": "ada"}], "server": {"port": 80, "on": True}}))
+    with serving("json_tree.py", mountpoint, path):
+        assert shell("cat users/0/name server/port", cwd=mountpoint).ok().lines == ["ada", "80"]
+        shell("echo 8080 > server/port; mkdir users/1; echo bea > users/1/name", cwd=mountpoint).ok()
+        shell("rm server/on; sed -i s/ada/eva/ users/0/name", cwd=mountpoint).ok()
+    assert json.loads(path.read_text()) == {
+        "users": [{"name": "eva"}, {"name": "bea"}],
+        "server": {"port": 8080},
+    }
+    assert [file.name for file in tmp_path.iterdir() if file.suffix == ".json"] == ["document.json"]
+
+
+def test_json_tree_of_no_tree(mountpoint: Path, tmp_path: Path) -> None:
+    path = tmp_path / "number.json"
+    path.write_text("5")
+    assert "no parts" in python(EXAMPLES / "json_tree.py", path, mountpoint).error
+
+
+def test_sqlite_tables(mountpoint: Path, tmp_path: Path) -> None:
+    path = tmp_path / "data.db"
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("create table users (id integer primary key, name text, age int)")
+        database.execute('create table "odd ""name" (x)')
+        database.executemany("insert into users (name, age) values (?, ?)", [("ada", 36), ("bea", None)])
+    with serving("sqlite_tables.py", mountpoint, path):
+        assert shell("ls tables", cwd=mountpoint).ok().lines == ['odd "name', "users"]
+        assert "create table users" in shell("cat tables/users/schema", cwd=mountpoint).ok().text.lower()
+        assert shell("ls tables/users/rows", cwd=mountpoint).ok().lines == ["1", "2"]
+        assert shell("cat tables/users/rows/1/name", cwd=mountpoint).ok().text == "ada"
+        assert shell("cat tables/users/rows/*/age", cwd=mountpoint).ok().text == "36\n\n"
+        shell("echo 'select name, age from users order by id' > queries/all", cwd=mountpoint).ok()
+        assert shell("cat results/all", cwd=mountpoint).ok().lines == ["ada\t36", "bea\tNone"]
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            database.execute("insert into users (name, age) values ('cem', 5)")
+        assert (
+            shell("wc -l < results/all; cat tables/users/rows/3/name", cwd=mountpoint).ok().text == "3\ncem"
+        )
+        assert "No such file" in shell("cat tables/none/schema", cwd=mountpoint).error
+        shell("rm queries/all", cwd=mountpoint).ok()
+        assert "No such file" in shell("cat results/all", cwd=mountpoint).error
