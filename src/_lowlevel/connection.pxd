@@ -3,6 +3,7 @@
 
 from libc.stdint cimport int64_t
 
+from fusetree._lowlevel.buffers cimport Storage
 from fusetree._lowlevel.capture cimport Captured, SessionState
 from fusetree._lowlevel.inodes cimport InodeTable
 from fusetree._lowlevel.libfuse.common cimport fuse_buf
@@ -11,8 +12,8 @@ from fusetree._lowlevel.request cimport Request
 from fusetree._lowlevel.retrieves cimport Retrieves
 
 
-cdef class ReceiveBuffer:
-    cdef fuse_buf c_buf            # mem: allocated by libfuse at the first receive, freed with us
+cdef class ReceiveBuffer(Storage):
+    pass
 
 
 cdef class Connection:

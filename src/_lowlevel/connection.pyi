@@ -1,9 +1,10 @@
 from collections.abc import Collection, Iterable, Mapping
 
+from fusetree._lowlevel.buffers import Storage
 from fusetree._lowlevel.inodes import InodeTable
 from fusetree._lowlevel.request import Request
 
-class ReceiveBuffer: ...
+class ReceiveBuffer(Storage): ...
 
 class Connection:
     def __init__(

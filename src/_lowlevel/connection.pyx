@@ -20,7 +20,6 @@ import os
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free
 from libc.string cimport memset
 
 from fusetree._lowlevel.capture cimport (
@@ -113,12 +112,6 @@ cdef enum:
 
 cdef class ReceiveBuffer:
     """Room for one request (1 MiB and a header); every thread that receives has its own."""
-
-    def __cinit__(self):
-        memset(&self.c_buf, 0, sizeof(self.c_buf))
-
-    def __dealloc__(self):
-        free(self.c_buf.mem)
 
 
 cdef int receive(
@@ -364,6 +357,7 @@ cdef class Connection:
     cdef Request next_request(self, ReceiveBuffer buffer):
         cdef Captured captured
         cdef int rc
+        buffer.let_go()
         while True:
             with nogil:
                 rc = receive(self.c_session, &self.c_state, &buffer.c_buf, &captured)
@@ -376,7 +370,7 @@ cdef class Connection:
             if captured.opcode == OP_NOTIFY_REPLY:
                 self.retrieves.deliver(&captured)
             elif captured.opcode != OP_INIT:
-                return Request.wrap(&captured, &self.c_state, self)
+                return Request.wrap(&captured, &self.c_state, self, buffer)
 
     def receive(self, ReceiveBuffer buffer not None) -> Request | None:
         """Wait, without the GIL, for a request that needs Python.
@@ -410,6 +404,7 @@ cdef class Connection:
         cdef int rc
         cdef int64_t left
         cdef int fd = fuse_session_fd(self.c_session)
+        buffer.let_go()
         while True:
             with nogil:
                 while True:
@@ -430,7 +425,7 @@ cdef class Connection:
                 if captured.opcode == OP_NOTIFY_REPLY:
                     self.retrieves.deliver(&captured)
                 elif captured.opcode != OP_INIT:
-                    return Request.wrap(&captured, &self.c_state, self)
+                    return Request.wrap(&captured, &self.c_state, self, buffer)
                 continue
             ended = self.c_state.closed or fuse_session_exited(self.c_session)
             if rc < 0 and rc != -EAGAIN and not ended:

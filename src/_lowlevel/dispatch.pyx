@@ -172,6 +172,8 @@ cdef class Dispatcher:
         cdef bint is_bug = not isinstance(exc, OSError)
         if isinstance(request.other, ReaddirToken):
             (<ReaddirToken>request.other).c_req = NULL
+        elif request.c_opcode == OP_WRITE:
+            request.release_view()
         try:
             errno = self.on_error(request, exc) if is_bug else errno_of(exc)
         finally:

@@ -26,6 +26,7 @@ from fusetree._lowlevel.reply cimport (
     reply_offset,
     reply_open,
     reply_success,
+    reply_written,
 )
 from fusetree._lowlevel.request cimport Request
 
@@ -75,7 +76,7 @@ cdef object call_lseek(Request r, object handler):
 cdef void enter_files(Exchange *table):
     enter(table, OP_OPEN, call_open, reply_open, UNDO_OPEN)
     enter(table, OP_READ, call_read, reply_data)
-    enter(table, OP_WRITE, call_write, reply_count)
+    enter(table, OP_WRITE, call_write, reply_written)
     enter(table, OP_FLUSH, call_handle, reply_success)
     enter(table, OP_RELEASE, call_handle, reply_success)
     enter(table, OP_FSYNC, call_fsync, reply_success)

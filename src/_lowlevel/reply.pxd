@@ -12,6 +12,7 @@ cdef int reply_attr(Request r, object result) except? -1
 cdef int reply_entry(Request r, object result) except? -1
 cdef int reply_open(Request r, object result) except? -1
 cdef int reply_create(Request r, object result) except? -1
+cdef int reply_written(Request r, object result) except? -1
 cdef int reply_count(Request r, object result) except? -1
 cdef int reply_offset(Request r, object result) except? -1
 cdef int reply_directory(Request r, object result) except? -1

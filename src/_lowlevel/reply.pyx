@@ -207,9 +207,19 @@ cdef int reply_create(Request r, object result) except? -1:
 
 
 cdef int reply_count(Request r, object result) except? -1:
-    """How many bytes were written, or copied."""
-    cdef size_t count = number_within(r, result, 0, r.c_size, "the number of bytes that were taken")
+    cdef size_t count = number_within(r, result, 0, r.c_size, "the number of bytes that were copied")
     cdef fuse_req_t req = r.take()
+    if req != NULL:
+        with nogil:
+            fuse_reply_write(req, count)
+    return 0
+
+
+cdef int reply_written(Request r, object result) except? -1:
+    cdef size_t count = number_within(r, result, 0, r.c_size, "the number of bytes that were written")
+    cdef fuse_req_t req
+    r.release_view()
+    req = r.take()
     if req != NULL:
         with nogil:
             fuse_reply_write(req, count)

@@ -4,6 +4,7 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
+from fusetree._lowlevel.buffers cimport Storage
 from fusetree._lowlevel.capture cimport Captured, SessionState
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_ino_t, fuse_req_t
 from fusetree._lowlevel.libfuse.posix cimport dev_t, gid_t, mode_t, off_t, pid_t, uid_t
@@ -45,10 +46,11 @@ cdef class Request:
     cdef PyObject *c_next          # used by rotation.pyx while the request waits for a worker
 
     @staticmethod
-    cdef Request wrap(Captured *captured, SessionState *state, object session)
+    cdef Request wrap(Captured *captured, SessionState *state, object session, Storage storage)
     cdef fuse_req_t take(self) noexcept
     cdef int fail_with(self, int errno) noexcept
     cdef bint gives_up(self) noexcept
+    cdef int release_view(self) except -1
 
 # Tells the table of the directories of a captured request that a handler is in flight there; Request.wrap
 # does it, and who keeps captured requests waiting does it before.  Once it was done, the request must be

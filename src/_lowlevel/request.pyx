@@ -13,6 +13,7 @@ from cpython.bytes cimport PyBytes_FromString, PyBytes_FromStringAndSize
 from libc.errno cimport EIO
 
 from fusetree._lowlevel.attributes cimport attributes_to_set
+from fusetree._lowlevel.buffers cimport view_of
 from fusetree._lowlevel.capture cimport (
     OP_ACCESS,
     OP_BATCH_FORGET,
@@ -157,7 +158,7 @@ cdef class Request:
     """
 
     @staticmethod
-    cdef Request wrap(Captured *c, SessionState *state, object session):
+    cdef Request wrap(Captured *c, SessionState *state, object session, Storage storage):
         cdef Request self = Request.__new__(Request)
         cdef const fuse_ctx *ctx
         cdef RequestContext context
@@ -194,7 +195,12 @@ cdef class Request:
         self.ctx = context
         if c.name != NULL:
             self.name_bytes = PyBytes_FromString(c.name)
-        if c.data != NULL:
+        if op == OP_WRITE:
+            if storage is None:
+                self.other = memoryview(PyBytes_FromStringAndSize(c.data, c.size))
+            else:
+                self.other = view_of(storage, c.data, c.size)
+        elif c.data != NULL:
             self.other = PyBytes_FromStringAndSize(c.data, c.size)
         elif c.other_name != NULL:
             self.other = PyBytes_FromString(c.other_name)
@@ -204,7 +210,7 @@ cdef class Request:
             self.other = [(c.forgets[i].ino, c.forgets[i].nlookup) for i in range(c.size)]
         elif op == OP_MKNOD:
             self.c_rdev = c.rdev
-        elif op == OP_WRITE or op == OP_SETXATTR or op == OP_IOCTL:
+        elif op == OP_SETXATTR or op == OP_IOCTL:
             self.other = b""
         elif op == OP_GETLK or op == OP_SETLK:
             self.other = FileLock.wrap(&c.lock, c.fi.lock_owner)
@@ -244,6 +250,17 @@ cdef class Request:
         if self.c_state.ending or self.c_state.closed:
             return True
         return req != NULL and fuse_req_interrupted(req) != 0
+
+    cdef int release_view(self) except -1:
+        """The handler of a WRITE is done: its data are not to be looked at any more."""
+        cdef object view = self.other
+        self.other = None
+        if view is not None:
+            try:
+                view.release()
+            except BufferError:
+                pass            # somebody works with them right now; they stay valid for him, see buffers.pyx
+        return 0
 
     def __init__(self):
         raise TypeError("a Request is made by the session that received it")

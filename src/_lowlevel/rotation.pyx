@@ -9,7 +9,8 @@ itself.  So answers from C, forgets and interrupts never wait for a blocked hand
 Invariants (all fields below ``lock``):
   (1) at most one thread has the role READER; ``reading`` says whether there is one;
   (2) at most ``workers`` handlers run; a request read beyond that waits in ``pending`` and is taken first by
-      whoever gets free;
+      whoever gets free.  Not counted are those that block by nature, waiting for a lock (``apart``): who has the
+      lock must be able to give it up, however many wait for it;
   (3) at most one parked thread is the watch; the others wait on ``parked``;
   (4) who holds ``lock`` waits for nothing and touches no Python object: an allocation may run the garbage
       collector, which may let go of the GIL, which the next one waiting for ``lock`` may hold.
@@ -20,9 +21,10 @@ thread per request.
 
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 
+from fusetree._lowlevel.capture cimport OP_FLOCK, OP_SETLK
 from fusetree._lowlevel.connection cimport Connection, ReceiveBuffer
 from fusetree._lowlevel.dispatch cimport Dispatcher
-from fusetree._lowlevel.libfuse.posix cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from fusetree._lowlevel.libfuse.posix cimport CLOCK_MONOTONIC, LOCK_NB, LOCK_UN, clock_gettime, timespec
 from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_cond_broadcast,
     pthread_cond_destroy,
@@ -57,6 +59,13 @@ cdef inline void set_next(PyObject *request, PyObject *following) noexcept:
     (<Request>request).c_next = following
 
 
+cdef inline bint waits_for_a_lock(Request request) noexcept:
+    return (
+        request.c_opcode == OP_SETLK and request.c_number != 0
+        or request.c_opcode == OP_FLOCK and not request.c_number & (LOCK_NB | LOCK_UN)
+    )
+
+
 cdef class Rotation:
     """Shares the work on *connection* among the threads that call :meth:`work`.
 
@@ -74,7 +83,8 @@ cdef class Rotation:
     cdef pthread_cond_t watching       # the watch waits here
     cdef pthread_cond_t parked         # other spare threads wait here
     cdef int workers
-    cdef int running                   # handlers running now
+    cdef int running                   # handlers running now, but for those apart
+    cdef int c_apart                   # handlers running now that wait for a lock
     cdef bint reading
     cdef int reader                    # kernel id of the thread that has, or last had, the role
     cdef bint stopped
@@ -113,6 +123,11 @@ cdef class Rotation:
         """How often the watch became the reader because a handler took long."""
         return self.c_takeovers
 
+    @property
+    def apart(self) -> int:
+        """How many handlers run, besides the others, that wait for a lock: each has a thread more."""
+        return self.c_apart
+
     def stop(self) -> None:
         """Make every thread return from :meth:`work`, once; the reader also needs ``connection.exit()``.
 
@@ -138,6 +153,7 @@ cdef class Rotation:
         cdef ReceiveBuffer buffer = ReceiveBuffer()
         cdef Request request
         cdef bint mine
+        cdef bint apart
         while self.become_reader():
             while True:
                 try:
@@ -147,7 +163,8 @@ cdef class Rotation:
                 if request is None:
                     self.stop()
                     return
-                mine = self.begin(request)
+                apart = waits_for_a_lock(request)
+                mine = self.begin(request, apart)
                 if not mine:
                     request = None
                     continue            # all workers are busy: it waits in pending, and we go on reading
@@ -157,22 +174,25 @@ cdef class Rotation:
                         if coroutine is not None:
                             self.dispatcher.refuse(request, coroutine)
                     except BaseException:
-                        self.end()
+                        self.end(apart)
                         self.stop()
                         raise
-                    request = self.next_pending()
-                if not self.end():
+                    request = None if apart else self.next_pending()
+                if not self.end(apart):
                     break               # somebody else reads: stand by
 
-    cdef bint begin(self, Request request):
+    cdef bint begin(self, Request request, bint apart):
         """Leave the reader's role to run a handler; False when all workers are busy and *request* was put
         into pending."""
         cdef bint mine = False
         Py_INCREF(request)                   # for pending; given back below when it does not go there
         pthread_mutex_lock(&self.lock)
-        if self.running < self.workers:
+        if apart or self.running < self.workers:
             mine = True
-            self.running += 1
+            if apart:
+                self.c_apart += 1
+            else:
+                self.running += 1
             self.sequence += 1
             self.reading = False
             if self.watch_asleep:
@@ -188,7 +208,7 @@ cdef class Rotation:
         pthread_mutex_unlock(&self.lock)
         if mine:
             Py_DECREF(request)
-            if not self.watch:
+            if apart or not self.watch:
                 self.need_thread()
         return mine
 
@@ -207,11 +227,14 @@ cdef class Rotation:
         Py_DECREF(request)
         return request
 
-    cdef bint end(self):
+    cdef bint end(self, bint apart):
         """A handler is done; True when this thread is the reader again."""
         cdef bint reader = False
         pthread_mutex_lock(&self.lock)
-        self.running -= 1
+        if apart:
+            self.c_apart -= 1
+        else:
+            self.running -= 1
         if not self.reading and not self.stopped:
             self.reading = True
             self.reader = thread_id()

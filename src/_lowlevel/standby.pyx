@@ -96,7 +96,7 @@ cdef class Standby:
         cdef ft_handed *handed = self.pop()
         while handed != NULL:
             if handed.captured.opcode != OP_NOTIFY_REPLY:
-                Request.wrap(&handed.captured, &self.connection.c_state, self.connection)     # dropped: EIO
+                Request.wrap(&handed.captured, &self.connection.c_state, self.connection, None)  # dropped: EIO
             free(handed.buf.mem)
             free(handed)
             handed = self.pop()
@@ -138,7 +138,7 @@ cdef class Standby:
             if handed.captured.opcode == OP_NOTIFY_REPLY:
                 self.connection.retrieves.deliver(&handed.captured)
             else:
-                request = Request.wrap(&handed.captured, &self.connection.c_state, self.connection)
+                request = Request.wrap(&handed.captured, &self.connection.c_state, self.connection, None)
         finally:
             pthread_mutex_lock(&self.lock)
             old = self.spare

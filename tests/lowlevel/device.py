@@ -155,7 +155,7 @@ class Device(lowlevel.Operations):
     def read(self, fh: int, off: int, size: int) -> bytes:
         return bytes(self.data[fh][off : off + size])
 
-    def write(self, fh: int, off: int, buf: bytes) -> int:
+    def write(self, fh: int, off: int, buf: memoryview) -> int:
         data = self.data[fh]
         if off > len(data):
             data.extend(bytes(off - len(data)))
@@ -198,7 +198,7 @@ class Device(lowlevel.Operations):
         self.calls.append(
             ("copy_file_range", inode_in, fh_in, off_in, inode_out, fh_out, off_out, length, flags)
         )
-        return self.write(fh_out, off_out, self.read(fh_in, off_in, length))
+        return self.write(fh_out, off_out, memoryview(self.read(fh_in, off_in, length)))
 
     def lseek(self, inode: int, fh: int, offset: int, whence: int, ctx: RequestContext) -> int:
         """Blocks of zeros are holes."""

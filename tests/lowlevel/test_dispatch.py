@@ -110,8 +110,8 @@ class Recorder(lowlevel.Operations):
     def read(self, fh: int, off: int, size: int) -> Any:
         return self._did("read", b"data", fh, off, size)
 
-    def write(self, fh: int, off: int, buf: bytes) -> Any:
-        return self._did("write", len(buf), fh, off, buf)
+    def write(self, fh: int, off: int, buf: memoryview) -> Any:
+        return self._did("write", len(buf), fh, off, bytes(buf))
 
     def flush(self, fh: int) -> None:
         self._did("flush", None, fh)

@@ -83,7 +83,7 @@ class Hello(lowlevel.Operations):
     def read(self, fh: int, off: int, size: int) -> memoryview:
         return memoryview(bytes(self.data))[off : off + size]
 
-    def write(self, fh: int, off: int, buf: bytes) -> int:
+    def write(self, fh: int, off: int, buf: memoryview) -> int:
         self.data[off : off + len(buf)] = buf
         return len(buf)
 

@@ -50,7 +50,7 @@ class Answers(Few):
         await self.kit.sleep(0)
         return b"hello\n"[off : off + size]
 
-    def write(self, fh: int, off: int, buf: bytes) -> int:
+    def write(self, fh: int, off: int, buf: memoryview) -> int:
         return len(buf)
 
     async def release(self, fh: int) -> None:  # type: ignore[override]

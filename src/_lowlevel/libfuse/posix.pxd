@@ -64,6 +64,7 @@ cdef extern from "<fcntl.h>" nogil:
 
 cdef extern from "<sys/file.h>" nogil:
     int LOCK_NB
+    int LOCK_UN
 
 cdef extern from "<sys/uio.h>" nogil:
     cdef struct iovec:

@@ -22,6 +22,7 @@ from fusetree.nodes.filerange import FileRange
 if TYPE_CHECKING:
     from fusetree.lowlevel import RequestContext
     from fusetree.nodes.base import FileNode, Node
+    from fusetree.types import ReadableBuffer
 
 __all__ = ["FileHandlers"]
 
@@ -143,12 +144,12 @@ class FileHandlers(TreeOperations):
         inode = self.inode_table.opened(fh)
         return piece(self._publish(inode, self.node(inode)), off, size)
 
-    def write(self, fh: int, off: int, buf: bytes) -> int:
+    def write(self, fh: int, off: int, buf: ReadableBuffer) -> int:
         """Write as the node understands it; EBADF when it was not opened for that."""
         handle = self.inode_table.state(fh)
         if not isinstance(handle, Handle):
             refuse(errno.EBADF)
-        return handle.write(off, buf)
+        return handle.write(off, bytes(buf))
 
     def flush(self, fh: int) -> None:
         """A descriptor was closed: store what was gathered."""

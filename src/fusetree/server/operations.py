@@ -273,9 +273,12 @@ class Operations:
         """
         raise FUSEError(ENOSYS)
 
-    def write(self, fh: int, off: int, buf: bytes) -> int:
+    def write(self, fh: int, off: int, buf: memoryview) -> int:
         """Write *buf* at offset *off*; returns how many bytes were written, which must be all but with
         direct_io.
+
+        *buf* shows the bytes where they were received, read-only, and nothing is copied.  It is released when
+        the handler has answered: ``bytes(buf)`` is what to keep, the view itself then raises ValueError.
         """
         raise FUSEError(ENOSYS)
 

@@ -102,12 +102,16 @@ class ThreadPool:
         return int(self._rotation.takeovers)
 
     def _need_thread(self) -> None:
-        if len(self._threads) < self._limit:
+        if len(self._threads) < self._most():
             self._add_thread()
+
+    def _most(self) -> int:
+        # A handler that waits for a lock is none of the workers.
+        return self._limit + self._rotation.apart if self._limit else 0
 
     def _add_thread(self) -> None:
         with self._lock:
-            if self._stopping or len(self._threads) >= self._limit:
+            if self._stopping or len(self._threads) >= self._most():
                 return
             self._alive += 1
             self._threads.append(start_thread(f"fusetree-worker-{len(self._threads) + 1}", self._work))
