@@ -9,6 +9,9 @@ from fusetree._lowlevel.request cimport Request
 cdef class Dispatcher:
     cdef list c_handlers            # by opcode; None where there is no handler
     cdef Exchange c_exchanges[OP_COUNT]     # by opcode; filled once
+    cdef object c_future_type       # concurrent.futures.Future
+    cdef dict c_parked              # token -> (request, future)
+    cdef object c_tokens
     cdef object on_error            # (request, exception) -> errno
     cdef object after_error         # called when that was answered
     cdef object forget              # undo of a lookup count that did not reach the kernel
@@ -22,6 +25,7 @@ cdef class Dispatcher:
     cpdef int fail(self, Request request, BaseException exc) except -1
     cpdef int refuse(self, Request request, object coroutine) except -1
     cdef object run(self, Request request, object handler)
+    cdef int park(self, Request request, object future) except -1
     cdef int reply(self, Request request, object result) except -1
     cdef int take_back(self, Request r, object result, Undo undo) except -1
     cdef int undo(self, object handler, object argument) except -1

@@ -4,7 +4,8 @@
 Rule 1: whatever a handler returns or raises, its request is answered exactly once.
 Rule 2: a lookup count or an open file that did not reach the kernel (the caller was interrupted, the mount is
     gone) is taken back from the handlers at once: ``forget`` or ``release`` is called for it.
-Rule 3: handlers are looked up once, when the session is made; a request costs no attribute look-up.
+Rule 3: a handler that returns a ``concurrent.futures.Future`` holds no thread; the future's result is answered.
+Rule 4: handlers are looked up once, when the session is made; a request costs no attribute look-up.
 """
 
 from libc.errno cimport EEXIST, EIO, ENODATA, ENOSYS
@@ -28,6 +29,7 @@ from fusetree._lowlevel.capture cimport (
     OP_GETATTR,
     OP_GETLK,
     OP_GETXATTR,
+    OP_INTERRUPT,
     OP_IOCTL,
     OP_LINK,
     OP_LISTXATTR,
@@ -79,7 +81,9 @@ from fusetree._lowlevel.inodes cimport NodeAttributes
 from fusetree._lowlevel.request cimport Request
 from fusetree._lowlevel.running cimport enter, leave
 
+from concurrent.futures import Future
 from functools import partial
+from itertools import count
 from types import CoroutineType
 
 cdef enum:
@@ -87,6 +91,9 @@ cdef enum:
     XATTR_REPLACE = 2
 
 cdef object coroutine_type = CoroutineType
+
+# Tokens of parked requests (see Request.watch) are from here on; those below are the backends'.
+cdef object FIRST_PARKED = 1 << 63
 
 # Handler name -> the opcodes that call it.
 HANDLER_OPCODES = {
@@ -127,6 +134,9 @@ cdef class Dispatcher:
         for name, handler in handlers.items():
             for opcode in HANDLER_OPCODES[name]:
                 self.c_handlers[opcode] = handler
+        self.c_future_type = Future
+        self.c_parked = {}
+        self.c_tokens = count(FIRST_PARKED)
         self.on_error = on_error
         self.after_error = after_error
         self.forget = handlers.get("forget")
@@ -143,19 +153,51 @@ cdef class Dispatcher:
         cdef object result
         cdef void *before
         if handler is None:
-            request.fail_with(ENOSYS)
+            if request.c_opcode == OP_INTERRUPT:
+                parked = self.c_parked.get(request.c_ino)
+                if parked is not None:
+                    parked[1].cancel()
+            else:
+                request.fail_with(ENOSYS)
             return None
         before = enter(<void *>request)
         try:
             result = self.run(request, handler)
             if type(result) is coroutine_type:
                 return result
-            self.reply(request, result)
+            if type(result) is self.c_future_type:
+                self.park(request, result)
+            else:
+                self.reply(request, result)
         except BaseException as exc:
             self.fail(request, exc)
         finally:
             leave(before)
         return None
+
+    cdef int park(self, Request request, object future) except -1:
+        """Answer *request* when *future* has a result; an interrupt cancels it."""
+        cdef object token = next(self.c_tokens)
+        self.c_parked[token] = (request, future)
+        if request.watch(token):
+            future.cancel()
+        future.add_done_callback(partial(self.unpark, token))
+        return 0
+
+    def unpark(self, token, future):
+        """Answer the parked request *token* with what *future* has; called when it is done."""
+        request = self.c_parked.pop(token)[0]
+        if future.cancelled():
+            self.fail(request, InterruptedError())
+        elif future.exception() is not None:
+            self.fail(request, future.exception())
+        else:
+            self.finish(request, future.result())
+
+    def cancel_parked(self) -> None:
+        """The session ends: cancel what is parked, so that who waits is answered with EINTR."""
+        for _, future in list(self.c_parked.values()):
+            future.cancel()
 
     cpdef int finish(self, Request request, object result) except -1:
         """Answer *request* with what its handler returned; a result of the wrong type is answered with

@@ -10,6 +10,7 @@ import stat
 import struct
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from fusetree import lowlevel
@@ -18,11 +19,11 @@ from fusetree.lowlevel import FileLock, RequestContext
 FILES = {b"a": 2, b"b": 3}
 BLOCK = 4096
 
-# _IOR('f', 1, 8 bytes), _IOW('f', 2, 4 bytes), _IOWR('f', 3, 4 bytes), _IO('f', 4)
-GET_SIZE = 2 << 30 | 8 << 16 | ord("f") << 8 | 1
-SET_LEVEL = 1 << 30 | 4 << 16 | ord("f") << 8 | 2
-DOUBLE = 3 << 30 | 4 << 16 | ord("f") << 8 | 3
-SEVEN = ord("f") << 8 | 4
+# _IOR('q', 1, 8 bytes), _IOW('q', 2, 4 bytes), _IOWR('q', 3, 4 bytes), _IO('q', 4)
+GET_SIZE = 2 << 30 | 8 << 16 | ord("q") << 8 | 1
+SET_LEVEL = 1 << 30 | 4 << 16 | ord("q") << 8 | 2
+DOUBLE = 3 << 30 | 4 << 16 | ord("q") << 8 | 3
+SEVEN = ord("q") << 8 | 4
 
 
 class Locks:
@@ -217,7 +218,7 @@ class Device(lowlevel.Operations):
 
     # -- locks
 
-    def _lock(self, locks: Locks, lock: FileLock, wait: bool, ctx: RequestContext) -> None:
+    def _lock(self, locks: Locks, lock: FileLock, wait: bool, ctx: RequestContext) -> Any:
         with locks.changed:
             while locks.blocking(lock) is not None and lock.type != fcntl.F_UNLCK:
                 if not wait:
@@ -243,7 +244,7 @@ class Device(lowlevel.Operations):
             fcntl.LOCK_UN: fcntl.F_UNLCK,
         }
         lock = FileLock(kinds[operation & ~fcntl.LOCK_NB], owner=ctx.lock_owner)
-        self._lock(self.whole[inode], lock, not operation & fcntl.LOCK_NB, ctx)
+        return self._lock(self.whole[inode], lock, not operation & fcntl.LOCK_NB, ctx)
 
     # -- devices
 
@@ -283,3 +284,43 @@ class Device(lowlevel.Operations):
         """Let the file be ready, and wake who waits."""
         self.ready = events
         self.handles[fh].notify()
+
+
+class Parking(Device):
+    """Who waits for a lock holds no thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parked: list[tuple[Locks, FileLock, Future[None]]] = []  # guarded by `parking`
+        self.parking = threading.Lock()
+
+    def _lock(self, locks: Locks, lock: FileLock, wait: bool, ctx: RequestContext) -> Any:
+        with self.parking:
+            if locks.blocking(lock) is not None and lock.type != fcntl.F_UNLCK:
+                if not wait:
+                    raise BlockingIOError
+                future: Future[None] = Future()
+                self.parked.append((locks, lock, future))
+                self.waiting.release()
+                return future
+            with locks.changed:
+                locks.put(lock)
+        return self._serve_parked()
+
+    def _serve_parked(self) -> None:
+        served = []
+        with self.parking:
+            for waiter in list(self.parked):
+                locks, lock, future = waiter
+                if locks.blocking(lock) is None:
+                    self.parked.remove(waiter)
+                    if future.set_running_or_notify_cancel():
+                        with locks.changed:
+                            locks.put(lock)
+                        served.append(future)
+        for future in served:
+            future.set_result(None)
+
+    def setlk(self, inode: int, fh: int, lock: FileLock, wait: bool, ctx: RequestContext) -> Any:
+        self.calls.append(("setlk", inode, fh, lock, wait))
+        return self._lock(self.locks[inode], lock, wait, ctx)

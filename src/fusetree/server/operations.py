@@ -46,6 +46,10 @@ class Operations:
     answer raised but that did not reach the kernel is taken back by a call of ``forget``, an open file that
     did not by a call of ``release``.
 
+    An ordinary handler that has to wait for something may return a ``concurrent.futures.Future``: it holds no
+    thread, and the request is answered when the future gets its result or exception.  When the caller gives
+    up (a signal), or the session ends, the future is cancelled and EINTR answered.
+
     Names, link targets and xattr names are ``bytes``; sizes and offsets count bytes; *ctx* tells who asks.
     """
 

@@ -320,6 +320,7 @@ class Session(Notifying):
                     logger.warning("closing although the event loop does not end its handlers: it is blocked")
         if self._watchdog is not None:
             self._watchdog.stop()
+        self._dispatcher.cancel_parked()
         self._connection.exit()
         if pool is not None:
             pool.stop()
