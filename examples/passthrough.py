@@ -337,11 +337,11 @@ class PassthroughOperations(lowlevel.Operations):
     def read(self, fh: int, off: int, size: int) -> bytes:
         return os.pread(self._handles[fh].fd, size, off)
 
-    def write(self, fh: int, off: int, buf: bytes) -> int:
+    def write(self, fh: int, off: int, buf: memoryview) -> int:
         opened = self._handles[fh]
-        view, done = memoryview(buf), 0
-        while done < len(view):
-            done += os.pwrite(opened.fd, view[done:], off + done)
+        done = 0
+        while done < len(buf):
+            done += os.pwrite(opened.fd, buf[done:], off + done)
         clear_set_id(opened)
         return done
 

@@ -465,13 +465,12 @@ class SqliteOperations(lowlevel.Operations):
                 content[max(start, 0) : max(start, 0) + len(piece)] = piece
             return content
 
-    def write(self, fh: int, off: int, buf: bytes) -> int:
+    def write(self, fh: int, off: int, buf: memoryview) -> int:
         with self._transaction():
-            view = memoryview(buf)
             done = 0
-            while done < len(view):
+            while done < len(buf):
                 number, start = divmod(off + done, BLOCK)
-                piece = view[done : done + BLOCK - start]
+                piece = buf[done : done + BLOCK - start]
                 self._overlay(fh, number, start, piece)
                 done += len(piece)
             self._written(fh, off + done)

@@ -8,9 +8,9 @@ A WRITE is handed over where it was received, nothing is copied::
     memoryview --> WrittenData.c_data --------------+
 
 The view is released when the handler has answered, so that who keeps it gets a ValueError and not other data.
-What was made of it meanwhile (a slice, an array) stays valid: whoever receives next into this storage leaves the
-memory to those who look at it (:meth:`Storage.let_go`), and libfuse allocates anew.  So a handler that has to
-wait keeps its data, too.
+What was made of it meanwhile (a slice, an array) stays valid: whoever receives next into this storage leaves
+the memory to those who look at it (:meth:`Storage.let_go`), and libfuse allocates anew.  So a handler that
+has to wait keeps its data, too.
 
 Invariant: memory is freed by its Storage, or if that let go of it by the WrittenData; never by both.
 """

@@ -4,7 +4,8 @@
 Rule 1: whatever a handler returns or raises, its request is answered exactly once.
 Rule 2: a lookup count or an open file that did not reach the kernel (the caller was interrupted, the mount is
     gone) is taken back from the handlers at once: ``forget`` or ``release`` is called for it.
-Rule 3: a handler that returns a ``concurrent.futures.Future`` holds no thread; the future's result is answered.
+Rule 3: a handler that returns a ``concurrent.futures.Future`` holds no thread; the future's result is
+    answered.
 Rule 4: handlers are looked up once, when the session is made; a request costs no attribute look-up.
 """
 

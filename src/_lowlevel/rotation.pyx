@@ -9,8 +9,8 @@ itself.  So answers from C, forgets and interrupts never wait for a blocked hand
 Invariants (all fields below ``lock``):
   (1) at most one thread has the role READER; ``reading`` says whether there is one;
   (2) at most ``workers`` handlers run; a request read beyond that waits in ``pending`` and is taken first by
-      whoever gets free.  Not counted are those that block by nature, waiting for a lock (``apart``): who has the
-      lock must be able to give it up, however many wait for it;
+      whoever gets free.  Not counted are those that block by nature, waiting for a lock (``apart``): who has
+      the lock must be able to give it up, however many wait for it;
   (3) at most one parked thread is the watch; the others wait on ``parked``;
   (4) who holds ``lock`` waits for nothing and touches no Python object: an allocation may run the garbage
       collector, which may let go of the GIL, which the next one waiting for ``lock`` may hold.

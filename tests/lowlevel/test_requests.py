@@ -245,6 +245,9 @@ def test_what_features_tells_of_handlers() -> None:
         there = lowlevel.compiled_version() >= version
         assert features[name].compiled is there
         assert there or f"needs libfuse {version[0]}.{version[1]}" in str(features[name])
+    with Client(Device()) as client:
+        for name in ("tmpfile", "statx", "syncfs"):
+            assert client.session.features()[name].on is features[name].compiled
 
 
 def test_file_locks_are_values() -> None:
