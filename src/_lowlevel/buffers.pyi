@@ -1,1 +1,6 @@
+from typing import final
+
 class Storage: ...
+
+@final
+class WrittenData: ...

@@ -80,7 +80,7 @@ from fusetree._lowlevel.exchange_names cimport enter_names
 from fusetree._lowlevel.fileinfo cimport FileInfo
 from fusetree._lowlevel.inodes cimport NodeAttributes
 from fusetree._lowlevel.request cimport Request
-from fusetree._lowlevel.running cimport enter, leave
+from fusetree._lowlevel.running cimport announce, enter, leave
 
 from concurrent.futures import Future
 from functools import partial
@@ -165,6 +165,7 @@ cdef class Dispatcher:
         try:
             result = self.run(request, handler)
             if type(result) is coroutine_type:
+                announce(request.ctx)
                 return result
             if type(result) is self.c_future_type:
                 self.park(request, result)

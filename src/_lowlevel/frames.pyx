@@ -5,13 +5,24 @@ frame.
 A frame is a message as it is: its first four bytes are its length (``struct fuse_in_header.len``,
 ``fuse_out_header.len``).
 
+A message that is malformed never reaches libfuse, which trusts what it reads (see wellformed.pyx).
+
 Rule: one thread at a time takes a frame out and one puts one in, so that frames are whole; the device does
 that by itself.
 """
 
 from fusetree._lowlevel.capture cimport SessionState
+from fusetree._lowlevel.libfuse.common cimport FUSE_CAP_SETXATTR_EXT
 from fusetree._lowlevel.libfuse.posix cimport iovec
 from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_lock, pthread_mutex_unlock
+from fusetree._lowlevel.wellformed cimport (
+    MALFORMED,
+    MALFORMED_SILENT,
+    WELL_FORMED,
+    Verdict,
+    disarm,
+    judge,
+)
 
 cdef extern from "compat.h" nogil:
     """
@@ -85,10 +96,19 @@ cdef extern from "compat.h" nogil:
 cdef ssize_t read_frame(int fd, void *buf, size_t size, void *userdata) noexcept nogil:
     cdef SessionState *state = <SessionState *>userdata
     cdef ssize_t rc
+    cdef Verdict verdict = WELL_FORMED
     pthread_mutex_lock(&state.read_lock)
-    # A flag for each call: O_NONBLOCK would be set for the caller's own descriptor too, of which ours is a
-    # duplicate.
-    rc = ft_read_frame(fd, buf, size, MSG_DONTWAIT if state.nonblocking else 0)
+    while True:
+        # A flag for each call: O_NONBLOCK would be set for the caller's own descriptor too, of which ours is
+        # a duplicate.
+        rc = ft_read_frame(fd, buf, size, MSG_DONTWAIT if state.nonblocking else 0)
+        if rc < 0:
+            break
+        verdict = judge(buf, rc, (state.wanted & FUSE_CAP_SETXATTR_EXT) != 0)
+        if verdict == MALFORMED:
+            disarm(buf)
+        if verdict != MALFORMED_SILENT:
+            break
     pthread_mutex_unlock(&state.read_lock)
     return rc
 

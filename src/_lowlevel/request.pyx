@@ -10,7 +10,7 @@ Rule 3: a request holds its session, so libfuse's session outlives every request
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromString, PyBytes_FromStringAndSize
-from libc.errno cimport EIO
+from libc.errno cimport EIO, ESRCH
 
 from fusetree._lowlevel.attributes cimport attributes_to_set
 from fusetree._lowlevel.buffers cimport view_of
@@ -106,8 +106,26 @@ OPCODE_NAMES = {
 cdef class RequestContext:
     """Who asks: user id, group id, thread id and umask of the calling process, as the kernel tells them.
 
-    The ids are 0 where the kernel has none to tell, such as write-back from the page cache.
+    The ids are 0 where the kernel has none to tell, such as write-back from the page cache.  ``inode`` is the
+    inode of the request, or the directory where it has a name.  ``lock_owner`` is who holds or held locks by
+    it, where the request has to do with them: ``flush`` (fcntl(2)), ``release`` (flock(2)), ``flock``,
+    ``getlk``, ``setlk``; else 0.
     """
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """The caller's supplementary groups, from /proc; they are asked for each time.
+
+        :raises ProcessLookupError: there is no such process here: it has ended, or the kernel itself asks.
+        """
+        try:
+            with open(f"/proc/{self.pid}/status", "rb") as status:
+                for line in status:
+                    if line.startswith(b"Groups:"):
+                        return tuple([int(group) for group in line.split()[1:]])
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+        raise ProcessLookupError(ESRCH, f"no process {self.pid} to tell the groups of")
 
     def __reduce__(self):
         raise PicklingError("a RequestContext belongs to one request and can not be pickled or copied")

@@ -7,7 +7,10 @@ request
     that this call holds.  It may be nested: what a handler does may let another session run in its thread.
 """
 
-from fusetree._lowlevel.request cimport Request
+from cpython.contextvars cimport PyContextVar_Get, PyContextVar_New, PyContextVar_Set
+from cpython.ref cimport Py_DECREF, PyObject
+
+from fusetree._lowlevel.request cimport Request, RequestContext
 
 cdef extern from *:
     """
@@ -23,6 +26,36 @@ cdef extern from *:
     """
     void *ft_running_swap(void *request) nogil
     void *ft_running_get() nogil
+
+
+# For async handlers, which run after Dispatcher.call: in the contextvars context that each of them has.
+cdef object caller = PyContextVar_New("fusetree_caller", NULL)
+
+
+cdef int announce(object context) except -1:
+    PyContextVar_Set(caller, context)
+    return 0
+
+
+def context() -> RequestContext:
+    """Who made the request that is handled here: for handlers that get no *ctx*, such as ``read`` and
+    ``write``, and for what they call.
+
+    In an ordinary handler, in its own thread; in an ``async`` one, in its task and in the tasks and threads
+    that inherit its context (contextvars).  Handlers that do not ask pay nothing for it.
+
+    :raises LookupError: no handler runs here.
+    """
+    cdef void *request = ft_running_get()
+    cdef PyObject *found = NULL
+    if request != NULL:
+        return (<Request>request).ctx
+    PyContextVar_Get(caller, NULL, &found)
+    if found == NULL:
+        raise LookupError("context() is for handlers: no request is handled here")
+    context = <object>found
+    Py_DECREF(context)
+    return context
 
 
 cdef void *enter(void *request) noexcept nogil:

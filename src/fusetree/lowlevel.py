@@ -16,7 +16,7 @@ from fusetree._lowlevel.inodes import InodeTable
 from fusetree._lowlevel.ioctls import IoctlRetry
 from fusetree._lowlevel.polling import PollHandle
 from fusetree._lowlevel.request import RequestContext
-from fusetree._lowlevel.running import interrupted
+from fusetree._lowlevel.running import context, interrupted
 from fusetree._lowlevel.statx import StatxAttributes
 from fusetree.errors import FUSEError, MountError, SessionClosedError, UnsupportedFeatureError
 from fusetree.flags import RENAME_EXCHANGE, RENAME_NOREPLACE, ROOT_INODE
@@ -55,6 +55,7 @@ __all__ = [
     "StatxAttributes",
     "UnsupportedFeatureError",
     "compiled_version",
+    "context",
     "features",
     "interrupted",
     "package_version",
