@@ -139,7 +139,7 @@ class Sizes(Operations):
         self.reads.append(size)
         return bytes(size)
 
-    def write(self, fh: int, off: int, buf: bytes) -> int:
+    def write(self, fh: int, off: int, buf: memoryview) -> int:
         self.writes.append(len(buf))
         return len(buf)
 
