@@ -96,7 +96,8 @@ cdef class Standby:
         cdef ft_handed *handed = self.pop()
         while handed != NULL:
             if handed.captured.opcode != OP_NOTIFY_REPLY:
-                Request.wrap(&handed.captured, &self.connection.c_state, self.connection, None)  # dropped: EIO
+                # dropped: EIO
+                Request.wrap(&handed.captured, &self.connection.c_state, self.connection, None)
             free(handed.buf.mem)
             free(handed)
             handed = self.pop()
