@@ -52,6 +52,11 @@ def unmounted(process: subprocess.Popen[bytes], mountpoint: Path) -> None:
     subprocess.run(["fusermount3", "-u", mountpoint], check=True, timeout=20)
 
 
+def unmounted_if_there(process: subprocess.Popen[bytes], mountpoint: Path) -> None:
+    """End a program that is about to end."""
+    subprocess.run(["fusermount3", "-u", "-z", mountpoint], timeout=20, stderr=subprocess.DEVNULL)
+
+
 def signalled(number: int) -> Ending:
     """End a program by a signal."""
 
