@@ -437,16 +437,23 @@ cdef class Connection:
         True from now on."""
         self.c_state.ending = True
 
+    def let_go(self) -> None:
+        """Close the device without unmounting, so that the kernel ends the connection when nobody else has it
+        open; like :meth:`exit` besides."""
+        fuse_session_exit(self.c_session)
+        self.detach_device()
+        self.c_state.ending = True     # handlers that give up must not answer before that
+
     def exit(self) -> None:
         """Make whoever receives return None: sets libfuse's exit flag, and ends the stream of a socket.
 
         A thread that is blocked reading the device must be interrupted besides (see wakeup.pyx).
         """
         cdef int fd = fuse_session_fd(self.c_session)
-        self.c_state.ending = True
         fuse_session_exit(self.c_session)
         if self.is_socket:
             c_shutdown(fd, SHUT_RDWR)
+        self.c_state.ending = True
 
     def close(self, unmount: bool = True) -> None:
         """End the connection, answer nothing any more and, unless *unmount* is False, unmount (lazily).

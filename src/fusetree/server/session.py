@@ -29,6 +29,7 @@ from fusetree._lowlevel.dispatch import Dispatcher
 from fusetree._lowlevel.watched import WatchedDispatcher
 from fusetree.errors import SessionClosedError
 from fusetree.server import mountinfo
+from fusetree.server.aborting import abort_by_control_file, is_connected
 from fusetree.server.failures import Failures
 from fusetree.server.features import Feature, Negotiation
 from fusetree.server.loops import running_backend
@@ -123,6 +124,7 @@ class Session(Notifying):
         self._closed = threading.Event()  # close() is done
         self._closing = False  # guarded by _lock
         self._mount_id: int | None = None
+        self._device: str | None = None  # "major:minor" of the mount
         if self.mountpoint is not None:
             # Resolved before it is mounted: a stat of the mountpoint after that would be a request that
             # nobody answers yet.
@@ -130,6 +132,7 @@ class Session(Notifying):
             self._connection.mount(self.mountpoint)
             seen = mountinfo.topmost(resolved)
             self._mount_id = seen.mount_id if seen is not None else None
+            self._device = seen.device if seen is not None else None
         else:
             assert fd is not None
             self._connection.attach(fd)
@@ -292,6 +295,42 @@ class Session(Notifying):
             return
         self._connection.exit()
         pool.insist()
+
+    def abort(self) -> None:
+        """End the connection at once, from any thread and also from a handler.
+
+        Whoever waits in the file system gets ECONNABORTED, whoever comes later ENOTCONN. Handlers that run go
+        on, are told by `lowlevel.interrupted()`, and their answers go nowhere. The session has then ended, as
+        when it was unmounted from outside; it is still to be closed, which unmounts. Once it has ended
+        nothing is done.
+
+        It takes no privileges. The kernel's control file of the connection is used where there is one for
+        this user; else the device is closed, which ends the connection too unless a process that was forked
+        by C code holds it open.
+
+        :raises SessionClosedError: the session is closed, or belongs to the parent of this process.
+        """
+        with self._lock:
+            if self._closing:
+                raise SessionClosedError("the session is closed")
+            pool, backend = self._pool, self._backend
+        if self._ended.is_set():
+            return
+        if self._device is None:
+            self._connection.exit()
+        elif not is_connected(self._connection.fileno()):
+            return  # its number may be another mount's by now
+        elif not abort_by_control_file(self._device):
+            self._connection.let_go()
+        else:
+            self._connection.wind_up()  # not before: a handler that gives up would answer
+            return  # who reads the device hears of it
+        if backend is not None:
+            backend.stop()
+        elif pool is not None:
+            pool.stop()
+        else:
+            self._ended.set()
 
     def _stop_from_handler(self) -> None:
         self.stop()

@@ -204,7 +204,9 @@ class TrioBackend:
         except trio.ClosedResourceError:
             self._end()
         except BaseException as exc:  # noqa: BLE001 -- of reading the device, or what has to end the program
-            self._end(exc)
+            # Session.abort may have closed the device, which nobody can wait for then.
+            gone = isinstance(exc, OSError) and self._connection.exited
+            self._end(None if gone else exc)
 
     async def _serve(self, fd: int, take: Callable[[], Request | None], scope: trio.CancelScope) -> None:
         """Serve inside *scope* until a handler has waited."""

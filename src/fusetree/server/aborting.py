@@ -1,0 +1,32 @@
+"""Ending a connection from outside: whoever waits in it is woken.
+
+The kernel has a control file for each connection, below `/sys/fs/fuse/connections`
+(Documentation/filesystems/fuse.rst), where the file system `fusectl` is mounted, which writes for the user
+who mounted and for root.
+"""
+
+from __future__ import annotations
+
+import select
+
+CONNECTIONS = "/sys/fs/fuse/connections"
+
+
+def is_connected(fd: int) -> bool:
+    """Whether the kernel still speaks on *fd*, an open FUSE device."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return not poll.poll(0)
+
+
+def abort_by_control_file(device: str) -> bool:
+    """End the connection of the mount with the number *device* ("major:minor", as in mountinfo).
+
+    :returns: whether that was possible: without a control file system it is not.
+    """
+    try:
+        with open(f"{CONNECTIONS}/{device.partition(':')[2]}/abort", "w", encoding="ascii") as control:
+            control.write("1")
+    except OSError:
+        return False
+    return True
