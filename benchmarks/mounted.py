@@ -44,7 +44,7 @@ def on_cores(cores: set[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _is_mounted(mountpoint: str) -> bool:
+def is_mounted(mountpoint: str) -> bool:
     with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
         return any(line.split()[4] == mountpoint for line in mounts)
 
@@ -108,7 +108,7 @@ class Server:
             changes = select.poll()
             changes.register(mounts, select.POLLERR | select.POLLPRI)
             deadline = time.monotonic() + START_SECONDS
-            while not _is_mounted(self.mountpoint):
+            while not is_mounted(self.mountpoint):
                 if self._process.poll() is not None:
                     raise ServerError(
                         f"{self.contestant.key} ended with status {self._process.returncode}: {self.words()}"
@@ -154,11 +154,11 @@ class Server:
         process = self._process
         if process is not None and process.poll() is None:
             self.resume()
-        if self.mountpoint and _is_mounted(self.mountpoint):
+        if self.mountpoint and is_mounted(self.mountpoint):
             self._unmount()
         if process is not None:
             self._end(process)
-        if self.mountpoint and _is_mounted(self.mountpoint):
+        if self.mountpoint and is_mounted(self.mountpoint):
             self._unmount()
         if self._errors is not None:
             self._errors.close()
