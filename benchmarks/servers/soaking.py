@@ -147,12 +147,10 @@ def devices(mountpoint: str) -> None:
                 operations.ready ^= select.POLLIN
                 for handle in list(operations.handles.values()):
                     handle.notify()
-                for told in (
-                    lambda: session.invalidate_inode(FILE),
-                    lambda: session.invalidate_entry(ROOT_INODE, NAME),
-                ):
-                    with contextlib.suppress(FileNotFoundError):
-                        told()
+                with contextlib.suppress(FileNotFoundError):  # the kernel does not know it, or any more
+                    session.invalidate_inode(FILE)
+                with contextlib.suppress(FileNotFoundError):
+                    session.invalidate_entry(ROOT_INODE, NAME)
 
         thread = threading.Thread(target=notify)
         thread.start()
