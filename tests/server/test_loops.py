@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from fusetree import lowlevel
-from fusetree.testing import Client
+from fusetree.testing import Client, Opcode
 from tests.server.conftest import Serve
 from tests.server.kits import EINTR, EIO, FILE, Few, Kit, errno_of_reply, submit_read
 from tests.support import python, raises_errno, wait_for
@@ -301,6 +302,32 @@ class TestInterrupts:
         client.raw.interrupt(first)
         assert errno_of_reply(first) == EINTR
 
+    def test_an_interrupt_that_comes_with_its_request(self, serve: Serve, kit: Kit) -> None:
+        """Both wait for the loop, so a task may be cancelled before its first step."""
+        few = Few()
+        blocked, go_on = threading.Event(), threading.Event()
+
+        def getattr_(inode: int, ctx: Ctx) -> lowlevel.EntryAttributes:
+            blocked.set()
+            assert go_on.wait(20)
+            return few.attributes(inode)
+
+        async def read(fh: int, off: int, size: int) -> bytes:
+            await kit.forever()
+            return b""
+
+        few.getattr = getattr_  # type: ignore[method-assign]
+        few.read = read  # type: ignore[method-assign,assignment]
+        client = serve(few)
+        asking = client.raw.submit(Opcode.GETATTR, FILE, b"\0" * 16)
+        assert blocked.wait(10)
+        pending = submit_read(client)
+        client.raw.interrupt(pending)
+        go_on.set()
+        asking.result()
+        assert errno_of_reply(pending) == EINTR
+        gc.collect()  # a coroutine that nobody awaited would complain now
+
     def test_a_handler_may_answer_all_the_same(self, serve: Serve, kit: Kit) -> None:
         few = Few()
         began = threading.Event()
@@ -427,8 +454,6 @@ class TestTakingBack:
         client.session._dispatcher.__init__(  # type: ignore[misc]
             {"open": few.open, "release": few.release, "read": few.read}, client.session._failures
         )
-        from fusetree.testing import Opcode
-
         opening = client.raw.submit(Opcode.OPEN, FILE, b"\0" * 8)
         assert began.wait(10)
         submit_read(client)

@@ -282,8 +282,9 @@ class AsyncioBackend:
             task.cancel()
 
     def _done(self, token: int, task: asyncio.Task[None]) -> None:
-        _, request, _ = self._waiting.pop(token)
+        _, request, coroutine = self._waiting.pop(token)
         if not request.replied:  # cancelled before its first step
+            coroutine.close()  # or Python complains that nobody awaited it
             refuse(self._dispatcher, request)
 
     async def _answer(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
