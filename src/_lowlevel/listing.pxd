@@ -29,7 +29,8 @@ cdef ft_slot *slot_append(
 cdef void slot_remove(ft_directory *directory, ft_slot *slot) noexcept nogil
 # The number of the first slot behind a cookie; directory.used: there is none
 cdef uint32_t first_behind(const ft_directory *directory, uint64_t cookie) noexcept nogil
-# The first name behind a cookie leads to a child whose attributes are not published
+# The first name behind a cookie leads to a child whose attributes are not published, and Python was not asked
+# for them yet
 cdef bint locked_begins_cold(ft_table *table, const ft_directory *directory, uint64_t cookie) noexcept nogil
 # 1; 0: not published, nothing done; or a negative errno
 cdef int listing_fill(

@@ -30,6 +30,7 @@ from fusetree._lowlevel.table cimport (
     FT_FNV_PRIME,
     FT_GOLDEN,
     SLOT_ARMED,
+    SLOT_ASKED,
     ft_entry,
     locked_arm,
     locked_find,
@@ -218,6 +219,8 @@ cdef bint locked_begins_cold(ft_table *table, const ft_directory *directory, uin
     cdef ft_entry *child
     while i < directory.used:
         if directory.slots[i].name != NULL:
+            if directory.slots[i].flags & SLOT_ASKED:
+                return False                # in vain: it is computed, perhaps
             child = locked_find_node(table, directory.slots[i].child)
             return child == NULL or locked_time_left(table, child) < 0
         i += 1
@@ -250,6 +253,7 @@ cdef bint locked_add_slot(
     cdef ft_entry *child = locked_find_node(table, slot.child) if plus else NULL
     cdef double left = locked_time_left(table, child) if child != NULL else -1
     if left >= 0:
+        slot.flags &= ~SLOT_ASKED
         attributes_unpack(&child.attributes, &param.attr)
         param.ino = child.node_id
         param.attr_timeout = left

@@ -29,6 +29,7 @@ from fusetree._lowlevel.table cimport (
     BODY_DIRECTORY,
     FIRST_COOKIE,
     SLOT_ARMED,
+    SLOT_ASKED,
     ft_slot,
     locked_find,
     locked_find_node,
@@ -259,6 +260,7 @@ cdef list cold_children(ft_table *table, ReaddirToken token, uint64_t node_id, i
                 room -= 1
                 child = locked_find_node(table, directory.slots[slot].child)
                 if child == NULL or locked_time_left(table, child) < 0:
+                    directory.slots[slot].flags |= SLOT_ASKED
                     nodes[found] = directory.slots[slot].child
                     Py_INCREF(<object>nodes[found])
                     found += 1

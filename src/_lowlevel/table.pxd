@@ -43,6 +43,7 @@ cdef enum:
     KNOWN_KIND = 1024           # attributes hold at least the values of an earlier answer
     # ft_slot.flags
     SLOT_ARMED = 1              # the kernel was given this name with a timeout
+    SLOT_ASKED = 2              # Python was asked for the child's attributes since they were published last
     # ft_handle.flags
     HANDLE_USED = 1
     HANDLE_DIRECT_IO = 2

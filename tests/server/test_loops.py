@@ -317,7 +317,7 @@ class TestInterrupts:
             return b""
 
         few.getattr = getattr_  # type: ignore[method-assign]
-        few.read = read  # type: ignore[method-assign,assignment]
+        few.read = read  # type: ignore[method-assign]
         client = serve(few)
         asking = client.raw.submit(Opcode.GETATTR, FILE, b"\0" * 16)
         assert blocked.wait(10)

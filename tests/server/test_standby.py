@@ -60,12 +60,13 @@ class Blocked:
 
 @pytest.fixture
 def blocked(serve: Serve) -> Iterator[Blocked]:
-    """A client whose server's loop is blocked; "declared" and "thread" were looked at before."""
+    """A client whose server's loop is blocked; it was listed, and "declared" and "thread" were looked at before."""
     root = app()
     root["declared"] = "value\n"
     # Without caches each system call is a request.
     client = serve(root, kernel_cache=False)
     assert client.read_text("declared") == "value\n"
+    client.listdir()
     with ExitStack() as stack:
         thread = stack.enter_context(client.open("thread"))
         opened = stack.enter_context(client.open("block", os.O_WRONLY))
