@@ -9,7 +9,7 @@ It shows how a file system over another one stays right while names change under
   ``/proc/self/fd/N``, which leads to the descriptor's own inode.
 * A descriptor is closed when nobody refers to it any more, not when the kernel says so: a request whose
   caller was killed may still run when its RELEASE or FORGET has come, and must not meet a descriptor
-  number that means another file by then.
+  number that means another file by then.  So descriptors are objects, and calls get the object.
 * As root, new files belong to the caller: the thread's own file-system ids are changed for that call only.
 
 Invariant of ``_by_key`` and ``_by_number``, which are changed under ``_lock`` (one look needs none): an inode
@@ -27,7 +27,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fusetree import lowlevel
 from fusetree.lowlevel import (
@@ -39,6 +39,9 @@ from fusetree.lowlevel import (
     SetattrFields,
     StatvfsData,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing from Python 3.11 on
 
 TIMEOUT = 1.0  # seconds; others may change the source, too
 LISTING = 32768  # bytes of directory entries asked for at once
@@ -57,30 +60,40 @@ def checked(result: int) -> int:
     return result
 
 
-class Descriptor:
-    """An open descriptor of ours, closed with the last reference to it."""
+class Descriptor(int):
+    """An open descriptor of ours, closed with the last reference to it.
 
-    __slots__ = ("fd",)
+    It is its number itself: a call that gets it refers to it as long as it runs.
+    """
 
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
+    def __new__(cls, fd: int, *details: object) -> Self:
+        return super().__new__(cls, fd)
 
     def __del__(self) -> None:
-        os.close(self.fd)
+        os.close(self)
 
     @property
     def path(self) -> str:
         """A path that leads to it and nowhere else, not even on when it is a symbolic link."""
-        return f"/proc/self/fd/{self.fd}"
+        return DescriptorPath(self)
+
+
+class DescriptorPath(str):
+    """The path of a descriptor, which it refers to: a call that gets it can rely on it as long as it runs."""
+
+    __slots__ = ("_descriptor",)
+    _descriptor: Descriptor
+
+    def __new__(cls, descriptor: Descriptor) -> Self:
+        self = super().__new__(cls, f"/proc/self/fd/{int(descriptor)}")
+        self._descriptor = descriptor
+        return self
 
 
 class Inode(Descriptor):
     """A file of the source that the kernel knows."""
 
-    __slots__ = ("generation", "key", "lookups", "number")
-
     def __init__(self, fd: int, key: tuple[int, int], number: int, generation: int) -> None:
-        super().__init__(fd)
         self.key = key  # st_dev and st_ino of the source
         self.number = number
         self.generation = generation  # tells it from a later file with the same number
@@ -90,10 +103,7 @@ class Inode(Descriptor):
 class Directory(Descriptor):
     """A directory that is open for listing; its offset is moved, so one listing at a time."""
 
-    __slots__ = ("inode", "lock")
-
     def __init__(self, fd: int, inode: Inode) -> None:
-        super().__init__(fd)
         self.inode = inode
         self.lock = threading.Lock()
 
@@ -172,7 +182,7 @@ class PassthroughOperations(lowlevel.Operations):
         return self._look(self._inode(parent_inode), name)
 
     def _look(self, parent: Inode, name: bytes) -> EntryAttributes:
-        return self._entry(os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=parent.fd))
+        return self._entry(os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=parent))
 
     def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
         gone = []  # closed behind the lock
@@ -186,7 +196,7 @@ class PassthroughOperations(lowlevel.Operations):
 
     def getattr(self, inode: int, ctx: RequestContext) -> EntryAttributes:
         known = self._inode(inode)
-        return self._attributes(os.fstat(known.fd), known.number)
+        return self._attributes(os.fstat(known), known.number)
 
     def setattr(
         self,
@@ -205,10 +215,10 @@ class PassthroughOperations(lowlevel.Operations):
         if fields.update_mode:
             os.chmod(known.path, stat.S_IMODE(attr.st_mode))
         if fields.update_size:
-            os.truncate(known.path if opened is None else opened.fd, attr.st_size)
+            os.truncate(known.path if opened is None else opened, attr.st_size)
             clear_set_id(known)
         if fields.update_atime or fields.update_mtime:
-            found = os.fstat(known.fd)
+            found = os.fstat(known)
             os.utime(
                 known.path,
                 ns=(
@@ -216,13 +226,13 @@ class PassthroughOperations(lowlevel.Operations):
                     attr.st_mtime_ns if fields.update_mtime else found.st_mtime_ns,
                 ),
             )
-        return self._attributes(os.fstat(known.fd), known.number)
+        return self._attributes(os.fstat(known), known.number)
 
     def readlink(self, inode: int, ctx: RequestContext) -> bytes:
-        return os.readlink(b"", dir_fd=self._inode(inode).fd)
+        return os.readlink(b"", dir_fd=self._inode(inode))
 
     def statfs(self, ctx: RequestContext) -> StatvfsData:
-        found = os.fstatvfs(self._inode(ROOT_INODE).fd)
+        found = os.fstatvfs(self._inode(ROOT_INODE))
         data = StatvfsData()
         data.f_bsize = found.f_bsize
         data.f_frsize = found.f_frsize
@@ -256,19 +266,19 @@ class PassthroughOperations(lowlevel.Operations):
     ) -> EntryAttributes:
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
-            os.mknod(name, mode, rdev, dir_fd=parent.fd)
+            os.mknod(name, mode, rdev, dir_fd=parent)
         return self._look(parent, name)
 
     def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: RequestContext) -> EntryAttributes:
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
-            os.mkdir(name, stat.S_IMODE(mode), dir_fd=parent.fd)
+            os.mkdir(name, stat.S_IMODE(mode), dir_fd=parent)
         return self._look(parent, name)
 
     def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext) -> EntryAttributes:
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
-            os.symlink(target, name, dir_fd=parent.fd)
+            os.symlink(target, name, dir_fd=parent)
         return self._look(parent, name)
 
     def link(
@@ -276,14 +286,14 @@ class PassthroughOperations(lowlevel.Operations):
     ) -> EntryAttributes:
         known, parent = self._inode(inode), self._inode(new_parent_inode)
         # With a descriptor for the folder os.link calls linkat(2), which follows /proc's link and no other.
-        os.link(known.path, new_name, dst_dir_fd=parent.fd, follow_symlinks=True)
-        return self._entry(os.dup(known.fd))
+        os.link(known.path, new_name, dst_dir_fd=parent, follow_symlinks=True)
+        return self._entry(os.dup(known))
 
     def unlink(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
-        os.unlink(name, dir_fd=self._inode(parent_inode).fd)
+        os.unlink(name, dir_fd=self._inode(parent_inode))
 
     def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
-        os.rmdir(name, dir_fd=self._inode(parent_inode).fd)
+        os.rmdir(name, dir_fd=self._inode(parent_inode))
 
     def rename(
         self,
@@ -296,9 +306,9 @@ class PassthroughOperations(lowlevel.Operations):
     ) -> None:
         old, new = self._inode(parent_inode_old), self._inode(parent_inode_new)
         if flags:
-            checked(libc.renameat2(old.fd, name_old, new.fd, name_new, flags))
+            checked(libc.renameat2(old, name_old, new, name_new, flags))
         else:
-            os.rename(name_old, name_new, src_dir_fd=old.fd, dst_dir_fd=new.fd)
+            os.rename(name_old, name_new, src_dir_fd=old, dst_dir_fd=new)
 
     # ------------------------------------------------------------------ open files
 
@@ -314,7 +324,7 @@ class PassthroughOperations(lowlevel.Operations):
     ) -> tuple[FileInfo, EntryAttributes]:
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
-            fd = os.open(name, ours(flags) | os.O_CREAT, stat.S_IMODE(mode), dir_fd=parent.fd)
+            fd = os.open(name, ours(flags) | os.O_CREAT, stat.S_IMODE(mode), dir_fd=parent)
         opened = Descriptor(fd)
         entry = self._entry(os.open(opened.path, os.O_PATH))
         return FileInfo(fh=self._handle(opened), keep_cache=False), entry
@@ -324,7 +334,7 @@ class PassthroughOperations(lowlevel.Operations):
     ) -> tuple[FileInfo, EntryAttributes]:
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
-            fd = os.open(b".", ours(flags) | os.O_TMPFILE, stat.S_IMODE(mode), dir_fd=parent.fd)
+            fd = os.open(b".", ours(flags) | os.O_TMPFILE, stat.S_IMODE(mode), dir_fd=parent)
         opened = Descriptor(fd)
         entry = self._entry(os.open(opened.path, os.O_PATH))
         return FileInfo(fh=self._handle(opened), keep_cache=False), entry
@@ -335,13 +345,13 @@ class PassthroughOperations(lowlevel.Operations):
         return FileInfo(fh=self._handle(Descriptor(fd)), keep_cache=False)
 
     def read(self, fh: int, off: int, size: int) -> bytes:
-        return os.pread(self._handles[fh].fd, size, off)
+        return os.pread(self._handles[fh], size, off)
 
     def write(self, fh: int, off: int, buf: memoryview) -> int:
         opened = self._handles[fh]
         done = 0
         while done < len(buf):
-            done += os.pwrite(opened.fd, buf[done:], off + done)
+            done += os.pwrite(opened, buf[done:], off + done)
         clear_set_id(opened)
         return done
 
@@ -349,11 +359,11 @@ class PassthroughOperations(lowlevel.Operations):
         self, inode: int, fh: int, mode: int, offset: int, length: int, ctx: RequestContext
     ) -> None:
         opened = self._handles[fh]
-        checked(libc.fallocate64(opened.fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length)))
+        checked(libc.fallocate64(opened, mode, ctypes.c_int64(offset), ctypes.c_int64(length)))
         clear_set_id(opened)
 
     def lseek(self, inode: int, fh: int, offset: int, whence: int, ctx: RequestContext) -> int:
-        return os.lseek(self._handles[fh].fd, offset, whence)  # moves an offset that nobody uses
+        return os.lseek(self._handles[fh], offset, whence)  # moves an offset that nobody uses
 
     def copy_file_range(
         self,
@@ -368,12 +378,12 @@ class PassthroughOperations(lowlevel.Operations):
         ctx: RequestContext,
     ) -> int:
         source, target = self._handles[fh_in], self._handles[fh_out]
-        done = os.copy_file_range(source.fd, target.fd, length, off_in, off_out)
+        done = os.copy_file_range(source, target, length, off_in, off_out)
         clear_set_id(target)
         return done
 
     def flush(self, fh: int) -> None:
-        os.close(os.dup(self._handles[fh].fd))  # tells what close(2) of the source has to tell
+        os.close(os.dup(self._handles[fh]))  # tells what close(2) of the source has to tell
 
     def release(self, fh: int) -> None:
         with self._lock:
@@ -381,7 +391,7 @@ class PassthroughOperations(lowlevel.Operations):
         del descriptor
 
     def fsync(self, fh: int, datasync: bool) -> None:
-        (os.fdatasync if datasync else os.fsync)(self._handles[fh].fd)
+        (os.fdatasync if datasync else os.fsync)(self._handles[fh])
 
     # ------------------------------------------------------------------ listings
 
@@ -394,12 +404,12 @@ class PassthroughOperations(lowlevel.Operations):
         directory = self._handles[fh]
         assert isinstance(directory, Directory)
         with directory.lock:
-            os.lseek(directory.fd, start_id, os.SEEK_SET)
-            while entries := list(listed(directory.fd)):
+            os.lseek(directory, start_id, os.SEEK_SET)
+            while entries := list(listed(directory)):
                 for name, position in entries:
                     if name in {b".", b".."}:
                         number = self._number_of(directory, name)
-                        entry = self._attributes(os.fstat(directory.fd), number)
+                        entry = self._attributes(os.fstat(directory), number)
                     else:
                         try:
                             entry = self._look(directory.inode, name)
@@ -414,7 +424,7 @@ class PassthroughOperations(lowlevel.Operations):
         """Inode number of a directory's "." or ".."; nothing outside of the source is told."""
         if name == b"." or directory.inode.number == ROOT_INODE:
             return directory.inode.number
-        found = os.stat(b"..", dir_fd=directory.fd)
+        found = os.stat(b"..", dir_fd=directory)
         known = self._by_key.get((found.st_dev, found.st_ino))
         return found.st_ino if known is None else known.number
 
@@ -446,7 +456,7 @@ def ours(flags: int) -> int:
 
 def clear_set_id(descriptor: Descriptor) -> None:
     """After content changed: root's own writes leave set-id bits on, and the caller may be anybody."""
-    mode = os.fstat(descriptor.fd).st_mode
+    mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode) and (
         mode & stat.S_ISUID or mode & (stat.S_ISGID | stat.S_IXGRP) == stat.S_ISGID | stat.S_IXGRP
     ):

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
 import pytest
 
+from examples import passthrough as passthrough_fs
 from examples.sqlite_fs import SqliteOperations
-from fusetree.lowlevel import features
+from fusetree.lowlevel import ROOT_INODE, features
 from fusetree.testing.posix import Features, Status, checks, run
 from tests.examples.flawed import FLAWS
 from tests.support import ROOT, is_mounted, python, raises_errno, server, shell, wait_for
@@ -232,6 +234,42 @@ class TestPassthrough:
             for number in range(200):
                 (mountpoint / f"f{number}").unlink()
             wait_for(lambda: len(list(folder.iterdir())) <= before, what="descriptors to be closed")
+
+    def test_a_descriptor_outlasts_its_release_while_a_request_uses_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The kernel sends RELEASE although a request still runs, when the caller of that was killed."""
+        (tmp_path / "mine").write_bytes(b"mine")
+        (tmp_path / "another").write_bytes(b"other")
+        operations = passthrough_fs.PassthroughOperations(str(tmp_path))
+        nobody: Any = None  # these handlers look at no caller
+        mine = operations.lookup(ROOT_INODE, b"mine", nobody).st_ino
+        another = operations.lookup(ROOT_INODE, b"another", nobody).st_ino
+        handle = operations.open(mine, os.O_RDONLY, nobody).fh
+        pread, truncate = os.pread, os.truncate
+
+        def take_numbers() -> None:
+            for _ in range(3):
+                operations.open(another, os.O_RDONLY, nobody)  # each takes the lowest free descriptor number
+
+        def late_pread(fd: int, size: int, offset: int) -> bytes:
+            operations.release(handle)
+            take_numbers()
+            return pread(fd, size, offset)
+
+        def late_truncate(path: str, size: int) -> None:
+            operations.forget([(mine, 1)])
+            take_numbers()
+            truncate(path, size)
+
+        monkeypatch.setattr(os, "pread", late_pread)
+        assert operations.read(handle, 0, 100) == b"mine"
+        monkeypatch.setattr(os, "truncate", late_truncate)
+        os.truncate(operations._inode(mine).path, 2)
+        assert (tmp_path / "mine").read_bytes() == b"mi"
+        assert (tmp_path / "another").read_bytes() == b"other"
+        with raises_errno(errno.ESTALE):
+            operations.getattr(mine, nobody)
 
     @pytest.mark.root
     def test_files_belong_to_the_caller_and_permissions_are_theirs(
