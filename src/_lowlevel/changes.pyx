@@ -17,6 +17,7 @@ from fusetree._lowlevel.table cimport (
     BODY_CONTENT,
     BODY_DIRECTORY,
     BODY_LINK,
+    HAS_XATTRS,
     ft_content,
     ft_directory,
     ft_entry,
@@ -40,6 +41,8 @@ cdef object node_changed(ft_table *table, object node, bint content, bint told):
     if entry != NULL:
         if content and entry.flags & (BODY_CONTENT | BODY_LINK):
             withdrawn = locked_set_body(table, entry, NULL, 0)
+        if not content and not told:
+            entry.flags |= HAS_XATTRS       # there may be some now: Python is asked, and says so again
         table.told = told
         notice = referenced(locked_entry_changed(table, entry, content))
         table.told = 0

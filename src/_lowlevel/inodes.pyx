@@ -336,16 +336,24 @@ cdef class InodeTable:
         """Record that what statfs tells has changed; the kernel keeps nothing of it, so nobody is told."""
         statfs_changed(self.c_table)
 
-    def set_xattrs(self, uint64_t node_id, bint present) -> None:
-        """Say whether a node may have extended attributes (else "there are none" is answered without
-        Python).
+    def set_xattrs(self, uint64_t node_id, bint present, *, object change=None) -> None:
+        """Say whether a node may have extended attributes: if not, that there are none is answered without
+        Python, until :meth:`changed` tells of other attributes than the content's.
+
+        :param change: what :meth:`begin` told before it was found out; that there are none counts only if
+            nothing has changed since.
         """
         cdef ft_table *table = self.c_table
         cdef ft_entry *entry
+        cdef bint any_time = change is None
+        cdef uint64_t then = 0 if any_time else change
         pthread_mutex_lock(&table.lock)
         entry = locked_find(table, node_id)
         if entry != NULL:
-            entry.flags = (entry.flags | HAS_XATTRS) if present else (entry.flags & ~HAS_XATTRS)
+            if present:
+                entry.flags |= HAS_XATTRS
+            elif any_time or entry.change == then:
+                entry.flags &= ~HAS_XATTRS
         pthread_mutex_unlock(&table.lock)
         if entry == NULL:
             raise stale(node_id)

@@ -1,4 +1,6 @@
-"""What people do all day with files, on the examples' file systems: git, tar, rsync, SQLite, a C project."""
+"""What people do all day with files, on the examples' file systems and on `MemoryDir`: git, tar, rsync,
+SQLite, a C project.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,17 @@ def needs(program: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(shutil.which(program) is None, reason=f"no {program}")
 
 
-@pytest.fixture(params=["sqlite_fs", "passthrough"])
+@pytest.fixture(params=["sqlite_fs", "passthrough", "MemoryDir"])
 def files(request: pytest.FixtureRequest, mountpoint: Path, tmp_path: Path) -> Iterator[Path]:
     """An empty writable file system; a folder in it, so that a tool may clear it."""
     arguments: list[Path] = []
     if request.param == "passthrough":
         (tmp_path / "source").mkdir()
         arguments = [tmp_path / "source"]
-    with server(EXAMPLES / f"{request.param}.py", *arguments, mountpoint, mountpoint=mountpoint):
+    command: list[str | Path] = [EXAMPLES / f"{request.param}.py", *arguments]
+    if request.param == "MemoryDir":
+        command = ["-m", "fusetree", "mount", "fusetree:MemoryDir"]
+    with server(*command, mountpoint, mountpoint=mountpoint):
         yield mountpoint
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from fusetree.lowlevel import InodeTable, ReaddirToken
+from fusetree.lowlevel import InodeTable, Operations, ReaddirToken, RequestContext, readdir_name
 from fusetree.testing import Client, wait_until
 from tests.lowlevel.tables import Served, Thing, directory, table_of
 
@@ -295,3 +295,39 @@ def test_attributes_are_published_for_the_current_change_only() -> None:
         other.publish_attributes(table.begin(node))
     assert table.publish_attributes(table.begin(node))
     table.check()
+
+
+class Named(Operations):
+    """Lists names, and knows no more of them."""
+
+    kept: ReaddirToken | None = None
+
+    def opendir(self, inode: int, ctx: RequestContext) -> int:
+        return 1
+
+    def readdir(self, fh: int, start_id: int, token: ReaddirToken) -> None:
+        self.kept = token
+        for number in range(start_id, 1000):
+            d_type = stat.S_IFDIR >> 12 if number % 2 else 0
+            if not readdir_name(token, b"%d" % number, number % 2, d_type, number + 1):
+                return
+
+
+@pytest.mark.parametrize("plus", [False, True])
+def test_names_without_attributes(plus: bool) -> None:
+    class Served(Named):
+        readdirplus = plus
+
+    operations = Served()
+    with Client(operations) as client:
+        assert list(stream(client, 4096, plus=plus)) == [str(number) for number in range(1000)]
+        read = client.raw.readdirplus if plus else client.raw.readdir
+        first, second = read(1, 1, 0, 4096)[:2]
+        assert (first.ino, first.type) == (0xFFFFFFFF, 0)
+        assert (second.ino, second.type) == (1, 4)
+        if plus:
+            assert second.entry is not None
+            assert second.entry.node_id == 0, "nothing is counted"
+        assert operations.kept is not None
+        with pytest.raises(ValueError, match="answered already"):
+            readdir_name(operations.kept, b"late", 0, 0, 1)

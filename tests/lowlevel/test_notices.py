@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from fusetree.lowlevel import InodeTable
+from fusetree.lowlevel import InodeTable, RequestContext
 from fusetree.testing import Client, NotifyCode
 from tests.lowlevel.tables import Served, Thing, directory, table_of, told
+from tests.support import raises_errno
 
 
 def armed_root() -> tuple[Thing, InodeTable]:
@@ -350,3 +351,60 @@ def test_a_busy_setter_costs_one_notice_for_each_visit_of_a_reader() -> None:
             assert table.wait([ticket] if ticket else [], 10)
             client.raw.getattr(node)
         assert len(client.notifications.matching(NotifyCode.INVAL_INODE, node_id=node)) <= 6
+
+
+# ---------------------------------------------------------------------- what the kernel did itself
+
+
+def test_what_the_kernel_did_itself_is_withdrawn_and_not_told() -> None:
+    served = Served(directory(f=Thing(content=b"x")), quiet=True)
+    root, node_object = served.root, served.root.children["f"]
+    table = served.inode_table
+    with Client(served) as client:
+        node = client.raw.lookup(1, b"f").node_id
+        client.raw.releasedir(1, client.raw.opendir(1).fh)
+        served.calls.clear()
+        client.raw.getattr(node)
+        assert served.calls == []
+        assert table.changed(node_object, content=True, told=True) is None
+        assert table.child_removed(root, "f", node_object, told=True) is None
+        assert table.child_set(root, "g", node_object, 0, 8, told=True) is None
+        assert told(table) == []
+        client.raw.getattr(node)
+        assert served.calls == ["getattr"], "what was published is withdrawn all the same"
+        # It holds the new name for as long as it held the old one.
+        assert table.child_removed(root, "g", node_object) is not None
+        assert ("entry", 1, b"g") in told(table)
+        table.check()
+
+
+class Asked(Served):
+    """Has a handler for extended attributes, and there are none."""
+
+    def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
+        self.calls.append("getxattr")
+        raise OSError(errno.ENODATA, "none")
+
+
+def test_that_there_are_no_xattrs_counts_only_if_nothing_has_changed() -> None:
+    served = Asked(directory(f=Thing()), quiet=True)
+    node_object = served.root.children["f"]
+    table = served.inode_table
+    with Client(served) as client:
+        node = client.raw.lookup(1, b"f").node_id
+
+        def asked() -> bool:
+            served.calls.clear()
+            with raises_errno(errno.ENODATA):
+                client.raw.getxattr(node, b"user.a")
+            return served.calls == ["getxattr"]
+
+        assert not asked()
+        change = table.begin(node_object).change
+        table.changed(node_object, content=False)
+        table.set_xattrs(node, False, change=change)
+        assert asked()
+        table.set_xattrs(node, False, change=table.begin(node_object).change)
+        assert not asked()
+        table.changed(node_object, content=True)
+        assert not asked(), "other content, the same attributes"

@@ -1,10 +1,12 @@
-"""A writable tree in memory on a real mount: the list of POSIX checks, and programs that build on them."""
+"""A writable tree in memory on a real mount: the list of POSIX checks, and what only it can show.
+
+(What people do all day with files is in tests/examples/test_real_use.py.)
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,6 @@ from tests.mount.conftest import Mounting
 from tests.support import python, raises_errno, shell, wait_for
 
 pytestmark = pytest.mark.mount
-
-GIT = "git -c user.name=a -c user.email=a@b -c init.defaultBranch=main -c safe.directory='*'"
 
 
 @pytest.mark.root
@@ -83,31 +83,6 @@ def test_a_full_tree(mountpoint: Path, mounted: Mounting) -> None:
     assert os.statvfs(mountpoint).f_bavail == 16
 
 
-@pytest.mark.slow
-def test_git(mountpoint: Path, mounted: Mounting) -> None:
-    mounted(MemoryDir())
-    script = f"""
-        {GIT} init -q repo && cd repo
-        for n in $(seq 20); do echo $n > f$n; {GIT} add .; {GIT} commit -q -m $n; done
-        {GIT} mv f1 g1 && {GIT} commit -q -m moved && {GIT} gc -q
-        {GIT} clone -q . ../clone && cd ../clone && {GIT} fsck --full --strict && {GIT} status --porcelain
-        {GIT} log --oneline | wc -l; ls | wc -l
-    """
-    assert shell(script, cwd=mountpoint, timeout=50).ok().lines[-2:] == ["21", "20"]
-
-
-@pytest.mark.slow
-def test_a_c_project_is_built(mountpoint: Path, mounted: Mounting) -> None:
-    mounted(MemoryDir())
-    script = r"""
-        printf 'int twice(int);\nint main(void) { return twice(3) != 6; }\n' > main.c
-        printf 'int twice(int x) { return 2 * x; }\n' > twice.c
-        printf 'prog: main.o twice.o\n\tcc -o $@ $^\n' > Makefile
-        make -s && ./prog && make -q && touch -d '1 hour' main.c && ! make -q
-    """
-    shell(script, cwd=mountpoint, timeout=50).ok()
-
-
 def test_tar_keeps_holes_links_and_xattrs(mountpoint: Path, mounted: Mounting) -> None:
     mounted(MemoryDir())
     source = mountpoint / "source"
@@ -130,35 +105,6 @@ def test_tar_keeps_holes_links_and_xattrs(mountpoint: Path, mounted: Mounting) -
     assert (mountpoint / "a.tar").stat().st_size < 100_000
     assert os.readlink(out / "soft") == "f"
     assert out.joinpath("pipe").is_fifo()
-
-
-SQL = """
-import sqlite3, sys
-with sqlite3.connect(sys.argv[1], timeout=50) as db:
-    for number in range(100):
-        with db:
-            db.execute("insert into t values (?)", (number,))
-"""
-
-
-@pytest.mark.slow
-def test_sqlite_with_wal_under_several_processes(mountpoint: Path, mounted: Mounting) -> None:
-    mounted(MemoryDir())
-    start = (
-        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]);"
-        "print(db.execute('pragma journal_mode=wal').fetchone()[0]);"
-        "db.execute('create table t(x)'); db.commit()"
-    )
-    path = mountpoint / "db"
-    assert python("-c", start, path).ok().lines == ["wal"]
-    writers = [threading.Thread(target=lambda: python("-c", SQL, path, timeout=50).ok()) for _ in range(3)]
-    for thread in writers:
-        thread.start()
-    for thread in writers:
-        thread.join()
-    look = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone())"
-    assert python("-c", look, path, "select count(*) from t").ok().lines == ["300"]
-    assert python("-c", look, path, "pragma integrity_check").ok().lines == ["ok"]
 
 
 class Numbers(Dir):

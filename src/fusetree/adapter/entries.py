@@ -71,9 +71,9 @@ class Entries:
     def attributes(self, node: Node) -> NodeAttributes:
         """The attributes as they are now. The exact size of a computed file takes the program's code."""
         attr = self.begin(node)
-        # Where there are no extended attributes, that is answered in C.
-        if node.has_xattrs if self._kinds[type(node)].xattrs else node._doc_():
-            self._table.set_xattrs(attr.node_id, True)
+        # Where there are no extended attributes, that is answered in C, until the attributes change.
+        has_xattrs = node.has_xattrs if self._kinds[type(node)].xattrs else bool(node._doc_())
+        self._table.set_xattrs(attr.node_id, has_xattrs, change=attr.change)
         self.fill(attr, node)
         return attr
 

@@ -414,7 +414,8 @@ class Node:
 
 @node_class
 class FileNode(Node):
-    """Whatever is a regular file to the kernel: a `File`, the file of an entry, a computed file, an action.
+    """Whatever is a regular file to the kernel: a `File`, the file of an entry, a computed file, an action,
+    and a class of your own that answers by itself (`fusetree.nodes.capabilities`).
 
     The properties say what the adapter may do with it. `content` and `store` may run the program's own
     code and raise what it raises.
