@@ -60,7 +60,9 @@ class Blocked:
 
 @pytest.fixture
 def blocked(serve: Serve) -> Iterator[Blocked]:
-    """A client whose server's loop is blocked; it was listed, and "declared" and "thread" were looked at before."""
+    """A client whose server's loop is blocked; it was listed, and "declared" and "thread" were looked at
+    before.
+    """
     root = app()
     root["declared"] = "value\n"
     # Without caches each system call is a request.
