@@ -86,6 +86,14 @@ test-dropins: build     ## the drop-ins against the original llfuse and pyfuse3,
 test-python:            ## all test rings on every Python 3.10+ that this machine has
 	@tools/test-python
 
+.PHONY: test-libfuse
+test-libfuse:           ## all test rings with newer libfuse, in systems of their own: Debian 13 and unstable
+	@tools/test-libfuse
+
+.PHONY: test-bed
+test-bed: build         # what test-libfuse runs in each of them
+	@$(PY) -m tools.ring --limit 1800 -- $(PY) -m pytest -q
+
 .PHONY: lint
 lint: lint-style lint-types lint-rooms ## ruff, mypy, cython-lint, stubtest, import rules
 
@@ -111,6 +119,7 @@ format: build           ## lays the sources out as lint-style wants them
 
 .PHONY: clean
 clean:                  ## removes what was built, and .venv
-	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	@tools/unmount-below build
+	@rm -rf --one-file-system build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
 	@find src tests examples tools -name __pycache__ -prune -exec rm -rf {} +
 	@rm -f src/_lowlevel/*.so

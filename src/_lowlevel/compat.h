@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -47,6 +48,39 @@ static inline void ft_noflush(struct fuse_file_info *fi, int on)
 #else
     (void)fi;
     (void)on;
+#endif
+}
+
+/* Passthrough: libfuse 3.17. The ioctls are the kernel's (linux/fuse.h, Linux 6.9); libfuse wraps them for who has a
+ * request at hand. */
+#define FT_BACKING_OPEN _IOW(229, 1, struct ft_backing_map)
+#define FT_BACKING_CLOSE _IOW(229, 2, uint32_t)
+struct ft_backing_map {
+    int32_t fd;
+    uint32_t flags;
+    uint64_t padding;
+};
+
+static inline int ft_backing_open(struct fuse_session *se, int fd)
+{
+    struct ft_backing_map map = { fd, 0, 0 };
+    int id = ioctl(fuse_session_fd(se), FT_BACKING_OPEN, &map);
+    return id < 0 ? -errno : id;
+}
+
+static inline int ft_backing_close(struct fuse_session *se, int id)
+{
+    uint32_t number = (uint32_t)id;
+    return ioctl(fuse_session_fd(se), FT_BACKING_CLOSE, &number) < 0 ? -errno : 0;
+}
+
+static inline void ft_set_backing(struct fuse_file_info *fi, int id)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+    fi->backing_id = id;
+#else
+    (void)fi;
+    (void)id;
 #endif
 }
 

@@ -13,5 +13,6 @@ cdef class FileInfo:
     cdef public bint nonseekable
     cdef public bint cache_readdir
     cdef public bint noflush
+    cdef public int backing_id
 
     cdef void apply(self, fuse_file_info *fi) noexcept nogil

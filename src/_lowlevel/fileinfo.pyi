@@ -5,6 +5,7 @@ class FileInfo:
     nonseekable: bool
     cache_readdir: bool
     noflush: bool
+    backing_id: int
     def __init__(
         self,
         fh: int = 0,
@@ -14,4 +15,5 @@ class FileInfo:
         *,
         cache_readdir: bool = False,
         noflush: bool = False,
+        backing_id: int = 0,
     ) -> None: ...

@@ -21,7 +21,8 @@ from fusetree import lowlevel
 from fusetree.lowlevel import EntryAttributes, FileInfo, RequestContext
 from fusetree.server.inside import marked_inside
 from fusetree.server.outbox import Outbox
-from fusetree.testing import Client, NotifyCode
+from fusetree.testing import Client, InitFlag, NotifyCode
+from fusetree.testing.protocol import DEFAULT_CAPABILITIES
 from tests.support import wait_for
 
 DATA = bytes(range(256)) * 64  # four pages
@@ -119,7 +120,8 @@ def test_names_are_invalidated_expired_and_deleted() -> None:
 def test_expire_entry_needs_a_kernel_that_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Older ones ignore the flag, and take the name away from who is using it."""
     monkeypatch.setattr(Client, "send_init", partialmethod(Client.send_init, minor=37))
-    with Client(Cached()) as client:
+    offered = DEFAULT_CAPABILITIES & ~InitFlag.HAS_EXPIRE_ONLY
+    with Client(Cached(), capabilities=offered) as client:
         with pytest.raises(OSError, match="expire_entry"):
             client.session.expire_entry(1, b"f")
         assert told(client) == []

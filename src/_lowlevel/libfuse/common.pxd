@@ -36,6 +36,7 @@ cdef extern from "compat.h" nogil:
         unsigned int time_gran
 
     void ft_noflush(fuse_file_info *fi, int on)
+    void ft_set_backing(fuse_file_info *fi, int backing_id)
 
     int ft_capable(const fuse_conn_info *conn, uint64_t flag)
     int ft_want(fuse_conn_info *conn, uint64_t flag)

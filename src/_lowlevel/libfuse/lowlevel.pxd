@@ -188,6 +188,8 @@ cdef extern from "compat.h" nogil:
         fuse_session *se, fuse_ino_t ino, off_t offset, fuse_bufvec *bufv, fuse_buf_copy_flags flags)
     int fuse_lowlevel_notify_retrieve(
         fuse_session *se, fuse_ino_t ino, size_t size, off_t offset, void *cookie)
+    int ft_backing_open(fuse_session *se, int fd)
+    int ft_backing_close(fuse_session *se, int backing_id)
     int ft_notify_expire_entry(fuse_session *se, fuse_ino_t parent, const char *name, size_t length)
     int fuse_lowlevel_notify_increment_epoch(fuse_session *se)
     int fuse_lowlevel_notify_prune(fuse_session *se, fuse_ino_t *inodes, uint32_t count)

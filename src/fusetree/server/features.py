@@ -29,6 +29,8 @@ logger = logging.getLogger("fusetree")
 #: The kernel that knows request timeouts has this file (Linux 6.14, Documentation/admin-guide/sysctl/fs.rst).
 _TIMEOUT_FILE = "/proc/sys/fs/fuse/default_request_timeout"
 
+_NO_RINGS = "this version of fusetree serves requests over /dev/fuse only"
+
 #: Field of SessionOptions -> attribute of Operations that decides where the field says nothing.
 _ATTRIBUTES = {
     "writeback_cache": "enable_writeback_cache",
@@ -121,6 +123,12 @@ class Negotiation:
         )
         if options.async_read is not None:
             self._wish("async_read", options.async_read, "option async_read")
+        if options.passthrough is not None:
+            self._wish("passthrough", options.passthrough, "option passthrough")
+        if options.io_uring is True:
+            raise UnsupportedFeatureError("io_uring", reason=_NO_RINGS)
+        if options.io_uring == "auto":
+            logger.info("io_uring is not available: %s", _NO_RINGS)
         for name, wish in options.capabilities.items():
             self._wish(name, wish, "option capabilities")
         #: For `Connection`: what to ask for and what not.

@@ -64,11 +64,11 @@ for _one, _other in (
 # What libfuse's low-level API and mount(2) know (libfuse, lib/mount.c and fuse_ll_opts of
 # lib/fuse_lowlevel.c).
 _FLAGS = {
-    *_OPPOSITES, "auto_unmount", "blkdev", "debug", "default_permissions", "dirsync", "io_uring", "noatime",
+    *_OPPOSITES, "auto_unmount", "blkdev", "debug", "default_permissions", "dirsync", "noatime",
     "nodiratime", "norelatime", "nostrictatime",
 }  # fmt: skip
 _VALUES = {
-    "blksize", "context", "defcontext", "fscontext", "fsname", "io_uring_q_depth", "max_read", "rootcontext",
+    "blksize", "context", "defcontext", "fscontext", "fsname", "max_read", "rootcontext",
     "subtype", "user",
 }  # fmt: skip
 
@@ -85,6 +85,7 @@ _SWITCHES = {
     "writeback_cache": ("writeback_cache", True),
     "atomic_o_trunc": ("atomic_o_trunc", True),
     "async_read": ("async_read", True),
+    "io_uring": ("io_uring", True),
     "sync_read": ("async_read", False),
 }
 
@@ -327,6 +328,10 @@ class SessionOptions(KernelOptions):
         parallel_directory_operations: lookups and listings of one directory may come at the same time.  None:
             "auto".
         async_read: several reads of one open file may come at the same time.
+        passthrough: the kernel may read and write files by itself, see `Session.open_backing`; needs libfuse
+            3.17 and Linux 6.9, and contradicts `writeback_cache`.
+        io_uring: requests come over rings in shared memory.  This version can not serve them: True is an
+            `UnsupportedFeatureError`, "auto" a line in the log.
         capabilities: further ones, by the names of `lowlevel.features()`: "async_direct_io",
             "auto_inval_data", "direct_io_allow_mmap", "dont_mask", "explicit_inval_data", "handle_killpriv",
             "handle_killpriv_v2", "ioctl_dir".
@@ -350,6 +355,8 @@ class SessionOptions(KernelOptions):
     export: Wish | None = attrs.field(default=None, validator=_is_wish)
     parallel_directory_operations: Wish | None = attrs.field(default=None, validator=_is_wish)
     async_read: Wish | None = attrs.field(default=None, validator=_is_wish)
+    passthrough: Wish | None = attrs.field(default=None, validator=_is_wish)
+    io_uring: Wish | None = attrs.field(default=None, validator=_is_wish)
     capabilities: Mapping[str, Wish] = attrs.field(factory=dict, converter=_wishes)
     max_write: int | None = attrs.field(default=None, validator=_number(SMALLEST, 2**31 - 1, "bytes"))
     max_readahead: int | None = attrs.field(default=None, validator=_number(1, 2**31 - 1, "bytes"))
@@ -358,6 +365,14 @@ class SessionOptions(KernelOptions):
     time_granularity: int | None = attrs.field(default=None, validator=_is_granularity)
     request_timeout: int | None = attrs.field(default=None, validator=_number(1, 65535, "seconds"))
     watchdog: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_seconds))
+
+    @passthrough.validator
+    def _check_passthrough(self, attribute: attrs.Attribute[Any], value: Wish | None) -> None:
+        if value is True and self.writeback_cache is True:
+            raise ValueError(
+                "passthrough and writeback_cache contradict each other: the kernel passes through only "
+                "what it does not buffer itself"
+            )
 
     @capabilities.validator
     def _check_capabilities(self, attribute: attrs.Attribute[Any], value: Mapping[str, Wish]) -> None:

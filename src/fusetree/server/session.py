@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fusetree._lowlevel.connection import Connection, ReceiveBuffer
 from fusetree._lowlevel.dispatch import Dispatcher
+from fusetree._lowlevel.passthrough import Passthrough
 from fusetree._lowlevel.watched import WatchedDispatcher
 from fusetree.errors import SessionClosedError
 from fusetree.server import mountinfo
@@ -115,6 +116,7 @@ class Session(Notifying):
             self._negotiation.limits,
         )
         self._begin_notifying(self._connection)
+        self._passthrough = Passthrough(self._connection)
         self._lock = threading.Lock()
         self._pool: ThreadPool | None = None  # guarded by _lock
         self._backend: Backend | None = None  # guarded by _lock; of an event loop
@@ -440,6 +442,28 @@ class Session(Notifying):
     def connection(self) -> Connection:
         """The core's connection: the way down."""
         return self._connection
+
+    def open_backing(self, fd: int) -> int:
+        """Have the kernel read and write an open file by itself, wherever ``FileInfo.backing_id`` says so.
+
+        Ask for it with ``SessionOptions(passthrough=True)``, or "auto".  It takes root (CAP_SYS_ADMIN), and a
+        file of a file system that is not itself stacked on another.
+
+        :param fd: a descriptor, which may be closed afterwards.
+        :returns: the backing id, which is good until :meth:`close_backing`.  Keep one for each inode: while
+            an inode is open, the kernel refuses to open it with another.
+        :raises UnsupportedFeatureError: libfuse is older than 3.17, the kernel than 6.9, or it was not asked
+            for.
+        :raises OSError: EBADF, EPERM, ELOOP (a stacked file system), EOPNOTSUPP (no regular file).
+        """
+        return self._passthrough.open(fd)
+
+    def close_backing(self, backing_id: int) -> None:
+        """Take a backing id back.  What was opened with it stays as it is.
+
+        :raises FileNotFoundError: there is no such backing id.
+        """
+        self._passthrough.close(backing_id)
 
     def __enter__(self) -> Session:
         return self
