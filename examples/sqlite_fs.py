@@ -195,8 +195,8 @@ class SqliteOperations(lowlevel.Operations):
             raise failure(errno.ENOENT)  # removed, and somebody's working directory
         if self._entry(parent, name) is not None:
             raise failure(errno.EEXIST)
-        gid = ctx.gid
         is_directory = stat.S_ISDIR(mode)
+        gid = ctx.gid
         if parent_mode & stat.S_ISGID:
             gid = parent_gid
             mode |= stat.S_ISGID if is_directory else 0
@@ -298,6 +298,16 @@ class SqliteOperations(lowlevel.Operations):
             entry = self._made(parent_inode, name, stat.S_IFREG | stat.S_IMODE(mode), ctx)
             return FileInfo(fh=entry.st_ino), entry
 
+    def tmpfile(
+        self, parent_inode: int, mode: int, flags: int, ctx: RequestContext
+    ) -> tuple[FileInfo, EntryAttributes]:
+        """A file without a name; the kernel sees to it that `link` gives one to no other such file."""
+        with self._transaction():
+            parent_mode, parent_gid = self._one("SELECT mode, gid FROM inodes WHERE inode = ?", parent_inode)
+            gid = parent_gid if parent_mode & stat.S_ISGID else ctx.gid
+            inode = self._new_inode(stat.S_IFREG | stat.S_IMODE(mode), ctx.uid, gid, nlink=0)
+            return FileInfo(fh=inode), self._counted(inode)
+
     def link(
         self, inode: int, new_parent_inode: int, new_name: bytes, ctx: RequestContext
     ) -> EntryAttributes:
@@ -306,9 +316,7 @@ class SqliteOperations(lowlevel.Operations):
                 raise failure(errno.ENAMETOOLONG)
             if self._entry(new_parent_inode, new_name) is not None:
                 raise failure(errno.EEXIST)
-            (nlink,) = self._one("SELECT nlink FROM inodes WHERE inode = ?", inode)
-            if nlink == 0:
-                raise failure(errno.ENOENT)
+            (nlink,) = self._one("SELECT nlink FROM inodes WHERE inode = ?", inode)  # 0: made by tmpfile
             self._add_name(new_parent_inode, new_name, inode, is_directory=False)
             self._set(inode, nlink=nlink + 1, ctime_ns=time.time_ns())
             return self._counted(inode)

@@ -119,8 +119,8 @@ class TestFeatures:
             Features(tmp_path).require("hard links")
         Features(tmp_path, frozenset({"hard links"})).require("hard links")
 
-    def test_each_need_is_a_feature(self) -> None:
-        assert {need for check in checks for need in check.needs} <= set(posix.feature_names())
+    def test_each_need_is_a_feature_and_each_feature_is_needed(self) -> None:
+        assert {need for check in checks for need in check.needs} == set(posix.feature_names())
 
 
 class TestPlace:

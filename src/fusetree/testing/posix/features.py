@@ -247,12 +247,6 @@ def _flock(place: Place) -> None:
     fcntl.flock(place.open("f"), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-@_feature("leases")
-def _leases(place: Place) -> None:
-    place.file()
-    fcntl.fcntl(place.open("f", os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK)
-
-
 @_feature("shared mappings")
 def _shared_mappings(place: Place) -> None:
     place.file(data=b"x" * 4096)
