@@ -12,6 +12,8 @@ It shows how a file system over another one stays right while names change under
   number that means another file by then.  So descriptors are objects, and calls get the object.
 * As root, new files belong to the caller: the thread's own file-system ids are changed for that call only.
 
+Locks (fcntl(2), flock(2)) are kept by the kernel, among the processes that use this mount.
+
 Invariant of ``_by_key`` and ``_by_number``, which are changed under ``_lock`` (one look needs none): an inode
 is in both exactly while its lookup count is above zero.  While it is, its descriptor keeps the source's inode
 alive, so the source can not give that inode number to another file.

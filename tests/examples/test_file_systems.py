@@ -93,12 +93,13 @@ class Caller:
 def test_a_file_without_a_name_gets_one_later(name: str, tmp_path: Path) -> None:
     """By the handlers themselves: what sends this request is newer than the oldest libfuse."""
     caller: Any = Caller()
+    data: Any = memoryview(b"abc")
     operations: lowlevel.Operations = (
         SqliteOperations() if name == "sqlite" else passthrough_fs.PassthroughOperations(str(tmp_path))
     )
     info, entry = operations.tmpfile(ROOT_INODE, 0o640, os.O_RDWR, caller)
     assert (entry.st_nlink, stat.S_IMODE(entry.st_mode)) == (0, 0o640)
-    operations.write(info.fh, 0, b"abc")
+    operations.write(info.fh, 0, data)
     with raises_errno(errno.ENOENT):
         operations.lookup(ROOT_INODE, b"f", caller)
     linked = operations.link(entry.st_ino, ROOT_INODE, b"f", caller)
