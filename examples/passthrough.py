@@ -12,7 +12,8 @@ It shows how a file system over another one stays right while names change under
   number that means another file by then.  So descriptors are objects, and calls get the object.
 * As root, new files belong to the caller: the thread's own file-system ids are changed for that call only.
 
-Locks (fcntl(2), flock(2)) are kept by the kernel, among the processes that use this mount.
+* Locks are the source's own, so processes beside the mount heed them.  Each owner of record locks (fcntl(2))
+  has an open file description of its own for each file, whose locks end with it.
 
 Invariant of ``_by_key`` and ``_by_number``, which are changed under ``_lock`` (one look needs none): an inode
 is in both exactly while its lookup count is above zero.  While it is, its descriptor keeps the source's inode
@@ -23,11 +24,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import stat
+import struct
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +39,7 @@ from fusetree.lowlevel import (
     ROOT_INODE,
     EntryAttributes,
     FileInfo,
+    FileLock,
     ReaddirToken,
     RequestContext,
     SetattrFields,
@@ -48,6 +52,10 @@ if TYPE_CHECKING:
 TIMEOUT = 1.0  # seconds; others may change the source, too
 LISTING = 32768  # bytes of directory entries asked for at once
 FOREIGN = 1 << 62  # first inode number of what has none of its own here
+
+LOOK_AGAIN = 0.05  # seconds until somebody who waits for a lock looks again, whatever we know
+F_OFD_GETLK, F_OFD_SETLK = 36, 37  # fcntl(2)
+FLOCK = struct.Struct("hhqqi4x")  # struct flock: type, whence, start, length, process
 
 PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP = 28, 4  # prctl(2), capabilities(7)
 
@@ -102,6 +110,21 @@ class Inode(Descriptor):
         self.lookups = 0  # guarded by PassthroughOperations._lock
 
 
+class File(Descriptor):
+    """A file that is open."""
+
+    def __init__(self, fd: int, number: int) -> None:
+        self.number = number  # of its inode
+
+
+class LockOwner(Descriptor):
+    """The open file description that holds the record locks of one owner in one file."""
+
+    def __init__(self, fd: int, handle: int, pid: int) -> None:
+        self.handle = handle  # by which it came: locks of an open file description end with that
+        self.pid = pid
+
+
 class Directory(Descriptor):
     """A directory that is open for listing; its offset is moved, so one listing at a time."""
 
@@ -130,6 +153,8 @@ class PassthroughOperations(lowlevel.Operations):
         self._handles: dict[int, Descriptor] = {}  # guarded by _lock; by file handle
         self._next_handle = 1  # guarded by _lock
         self._as_root = os.geteuid() == 0
+        self._owners: dict[tuple[int, int], LockOwner] = {}  # guarded by _lock; by inode number and owner
+        self._unlocked = threading.Condition()  # notified when a lock may have ended
 
     def init(self) -> None:
         os.umask(0)  # the kernel has applied the caller's
@@ -327,9 +352,8 @@ class PassthroughOperations(lowlevel.Operations):
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
             fd = os.open(name, ours(flags) | os.O_CREAT, stat.S_IMODE(mode), dir_fd=parent)
-        opened = Descriptor(fd)
-        entry = self._entry(os.open(opened.path, os.O_PATH))
-        return FileInfo(fh=self._handle(opened), keep_cache=False), entry
+        entry = self._entry(os.open(f"/proc/self/fd/{fd}", os.O_PATH))
+        return FileInfo(fh=self._handle(File(fd, entry.st_ino)), keep_cache=False), entry
 
     def tmpfile(
         self, parent_inode: int, mode: int, flags: int, ctx: RequestContext
@@ -337,14 +361,13 @@ class PassthroughOperations(lowlevel.Operations):
         parent = self._inode(parent_inode)
         with self._as_caller(ctx):
             fd = os.open(b".", ours(flags) | os.O_TMPFILE, stat.S_IMODE(mode), dir_fd=parent)
-        opened = Descriptor(fd)
-        entry = self._entry(os.open(opened.path, os.O_PATH))
-        return FileInfo(fh=self._handle(opened), keep_cache=False), entry
+        entry = self._entry(os.open(f"/proc/self/fd/{fd}", os.O_PATH))
+        return FileInfo(fh=self._handle(File(fd, entry.st_ino)), keep_cache=False), entry
 
     def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
         # O_NOFOLLOW would stop at /proc's link; it was heeded by the kernel on the way here.
         fd = os.open(self._inode(inode).path, ours(flags) & ~os.O_NOFOLLOW)
-        return FileInfo(fh=self._handle(Descriptor(fd)), keep_cache=False)
+        return FileInfo(fh=self._handle(File(fd, inode)), keep_cache=False)
 
     def read(self, fh: int, off: int, size: int) -> bytes:
         return os.pread(self._handles[fh], size, off)
@@ -385,15 +408,98 @@ class PassthroughOperations(lowlevel.Operations):
         return done
 
     def flush(self, fh: int) -> None:
-        os.close(os.dup(self._handles[fh]))  # tells what close(2) of the source has to tell
+        opened = self._handles[fh]
+        assert isinstance(opened, File)
+        # fcntl(2): closing any descriptor of a file ends the process's record locks on it.
+        self._drop_owners([(opened.number, lowlevel.context().lock_owner)])
+        os.close(os.dup(opened))  # tells what close(2) of the source has to tell
 
     def release(self, fh: int) -> None:
         with self._lock:
             descriptor = self._handles.pop(fh)
+            # Locks of the open file description itself (F_OFD_SETLK): no flush tells of their end.
+            owned = [key for key, owner in self._owners.items() if owner.handle == fh]
         del descriptor
+        self._drop_owners(owned)
 
     def fsync(self, fh: int, datasync: bool) -> None:
         (os.fdatasync if datasync else os.fsync)(self._handles[fh])
+
+    # ------------------------------------------------------------------ locks
+
+    def getlk(self, inode: int, fh: int, lock: FileLock, ctx: RequestContext) -> FileLock | None:
+        found = conflict(self._owner(inode, fh, lock), lock.type, lock.start, lock.length)
+        if found is None:
+            return None
+        # The source tells of no process.  It is the one who does not find the lock in the way.
+        with self._lock:
+            owners = [owner for (number, _), owner in self._owners.items() if number == inode]
+        pids = [
+            owner.pid
+            for owner in owners
+            if conflict(owner, fcntl.F_WRLCK, found.start, found.length) != found
+        ]
+        return FileLock(found.type, found.start, found.length, pids[0] if len(pids) == 1 else 0)
+
+    def _owner(self, inode: int, fh: int, lock: FileLock) -> LockOwner:
+        key = inode, lock.owner
+        with self._lock:
+            owner = self._owners.get(key)
+        if owner is None:
+            path = self._inode(inode).path
+            try:
+                fd = os.open(path, os.O_RDWR)
+            except OSError:
+                fd = os.open(path, os.O_RDONLY)  # enough for read locks
+            owner = LockOwner(fd, fh, lock.pid)
+            with self._lock:
+                owner = self._owners.setdefault(key, owner)
+        return owner
+
+    def _drop_owners(self, keys: Sequence[tuple[int, int]]) -> None:
+        with self._lock:
+            gone = [self._owners.pop(key, None) for key in keys]
+        if any(owner is not None for owner in gone):
+            gone.clear()  # closed here
+            self._tell_waiters()
+
+    def setlk(self, inode: int, fh: int, lock: FileLock, wait: bool, ctx: RequestContext) -> None:
+        owner = self._owner(inode, fh, lock)
+        request = FLOCK.pack(lock.type, os.SEEK_SET, lock.start, lock.length, 0)
+        self._wait_for(lambda: fcntl.fcntl(owner, F_OFD_SETLK, request), wait)
+        if lock.type != fcntl.F_WRLCK:
+            self._tell_waiters()
+
+    def flock(self, inode: int, fh: int, operation: int, ctx: RequestContext) -> None:
+        opened = self._handles[fh]
+        self._wait_for(lambda: fcntl.flock(opened, operation | fcntl.LOCK_NB), not operation & fcntl.LOCK_NB)
+        if not operation & fcntl.LOCK_EX:
+            self._tell_waiters()
+
+    def _tell_waiters(self) -> None:
+        with self._unlocked:
+            self._unlocked.notify_all()
+
+    def _wait_for(self, lock: Callable[[], object], wait: bool) -> None:
+        """Call *lock* until it succeeds, or the caller gives up.
+
+        A lock of somebody beside the mount ends without a word, so it is tried now and then.
+        """
+        pause = LOOK_AGAIN / 64
+        while True:
+            try:
+                lock()
+                return
+            except OSError as error:
+                if error.errno not in {errno.EAGAIN, errno.EACCES}:
+                    raise
+            if not wait:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            if lowlevel.interrupted():
+                raise InterruptedError
+            with self._unlocked:
+                self._unlocked.wait(pause)
+            pause = min(pause * 2, LOOK_AGAIN)
 
     # ------------------------------------------------------------------ listings
 
@@ -431,7 +537,9 @@ class PassthroughOperations(lowlevel.Operations):
         return found.st_ino if known is None else known.number
 
     def releasedir(self, fh: int) -> None:
-        self.release(fh)
+        with self._lock:
+            directory = self._handles.pop(fh)
+        del directory
 
     def fsyncdir(self, fh: int, datasync: bool) -> None:
         self.fsync(fh, datasync)
@@ -463,6 +571,13 @@ def clear_set_id(descriptor: Descriptor) -> None:
         mode & stat.S_ISUID or mode & (stat.S_ISGID | stat.S_IXGRP) == stat.S_ISGID | stat.S_IXGRP
     ):
         os.chmod(descriptor.path, stat.S_IMODE(mode) & ~(stat.S_ISUID | stat.S_ISGID))
+
+
+def conflict(descriptor: Descriptor, kind: int, start: int, length: int) -> FileLock | None:
+    """A lock of somebody else that keeps one of this *kind* from being set there."""
+    request = FLOCK.pack(kind, os.SEEK_SET, start, length, 0)
+    kind, _, start, length, _ = FLOCK.unpack(fcntl.fcntl(descriptor, F_OFD_GETLK, request))
+    return None if kind == fcntl.F_UNLCK else FileLock(kind, start, length)
 
 
 def listed(fd: int) -> Iterator[tuple[bytes, int]]:

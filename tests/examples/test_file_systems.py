@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from examples import passthrough as passthrough_fs
 from examples.sqlite_fs import SqliteOperations
 from fusetree import lowlevel
 from fusetree.lowlevel import ROOT_INODE, features
-from fusetree.testing.posix import Features, Status, checks, run
+from fusetree.testing.posix import Features, Status, checks, run, syscalls
 from tests.examples.flawed import FLAWS
 from tests.support import ROOT, is_mounted, python, raises_errno, server, shell, wait_for
 
@@ -107,7 +109,8 @@ def test_a_file_without_a_name_gets_one_later(name: str, tmp_path: Path) -> None
     operations.forget([(entry.st_ino, 2)])
     again = operations.lookup(ROOT_INODE, b"f", caller)
     opened = operations.open(again.st_ino, os.O_RDONLY, caller)
-    assert bytes(operations.read(opened.fh, 0, 10)) == b"abc"
+    content: Any = operations.read(opened.fh, 0, 10)
+    assert bytes(content) == b"abc"
 
 
 class TestHello:
@@ -299,6 +302,47 @@ class TestPassthrough:
         assert (tmp_path / "another").read_bytes() == b"other"
         with raises_errno(errno.ESTALE):
             operations.getattr(mine, nobody)
+
+    def test_locks_are_heeded_beside_the_mount(self, mountpoint: Path, tmp_path: Path) -> None:
+        source = tmp_path / "source"
+        request = syscalls.lock_request(fcntl.F_WRLCK, 5, 10)
+        with passthrough(source, mountpoint):
+            (source / "f").write_text("abc")
+            with open(mountpoint / "f", "r+b") as ours, open(source / "f", "r+b") as theirs:
+                fcntl.fcntl(ours, fcntl.F_SETLK, request)
+                with raises_errno(errno.EAGAIN):
+                    fcntl.fcntl(theirs, syscalls.F_OFD_SETLK, request)
+                with open(mountpoint / "f", "rb"):
+                    pass  # its close ends the locks of this process
+                fcntl.fcntl(theirs, syscalls.F_OFD_SETLK, request)
+                with raises_errno(errno.EAGAIN):
+                    fcntl.fcntl(ours, fcntl.F_SETLK, request)
+                fcntl.flock(ours, fcntl.LOCK_EX)
+                with raises_errno(errno.EAGAIN):
+                    fcntl.flock(theirs, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def test_who_waits_for_a_lock_beside_the_mount_gets_it(self, mountpoint: Path, tmp_path: Path) -> None:
+        source = tmp_path / "source"
+        with passthrough(source, mountpoint):
+            (source / "f").write_text("abc")
+            with open(mountpoint / "f", "r+b") as ours, open(source / "f", "r+b") as theirs:
+                request, end = (syscalls.lock_request(kind) for kind in (fcntl.F_WRLCK, fcntl.F_UNLCK))
+                fcntl.fcntl(theirs, syscalls.F_OFD_SETLK, request)
+                fcntl.flock(theirs, fcntl.LOCK_EX)
+                for wait, free in (
+                    (
+                        lambda: fcntl.fcntl(ours, fcntl.F_SETLKW, request),
+                        lambda: fcntl.fcntl(theirs, syscalls.F_OFD_SETLK, end),
+                    ),
+                    (lambda: fcntl.flock(ours, fcntl.LOCK_EX), lambda: fcntl.flock(theirs, fcntl.LOCK_UN)),
+                ):
+                    waiting = threading.Thread(target=wait, daemon=True)
+                    waiting.start()
+                    waiting.join(0.1)
+                    assert waiting.is_alive()
+                    free()
+                    waiting.join(20)
+                    assert not waiting.is_alive()
 
     @pytest.mark.root
     def test_files_belong_to_the_caller_and_permissions_are_theirs(

@@ -36,7 +36,7 @@ def files(request: pytest.FixtureRequest, mountpoint: Path, tmp_path: Path) -> I
         yield mountpoint
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_same_as_a_host_directory(files: Path, tmp_path: Path, seed: int) -> None:
     pairs = []
     for folder in (files, tmp_path):
@@ -44,11 +44,11 @@ def test_the_same_as_a_host_directory(files: Path, tmp_path: Path, seed: int) ->
         pairs.append(Player(folder / "here", seed))
     ours, host = pairs
     succeeded = 0
-    for number in range(2000):
+    for number in range(1500):
         got, wanted = ours.step(), host.step()
         assert got == wanted, f"step {number} on {ours.names}"
         succeeded += wanted[2] == 0
-    assert succeeded > 500
+    assert succeeded > 250
     assert ours.end() == host.end()
 
 
@@ -58,7 +58,7 @@ def _play(folder: Path) -> None:
     with ExitStack() as stack:
         players = []
         for seed in range(6):
-            player = subprocess.Popen([*command, str(seed), "600"], cwd=ROOT, stderr=subprocess.PIPE)
+            player = subprocess.Popen([*command, str(seed), "300"], cwd=ROOT, stderr=subprocess.PIPE)
             players.append(stack.enter_context(player))
             stack.callback(player.kill)
         wait_for(lambda: len(os.listdir(folder)) > 2, what="the first files")
