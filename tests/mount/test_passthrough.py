@@ -57,7 +57,7 @@ class Backed(lowlevel.Operations):
         self.calls.append("read")
         return b""
 
-    def write(self, fh: int, off: int, buf: bytes) -> int:
+    def write(self, fh: int, off: int, buf: memoryview) -> int:
         self.calls.append("write")
         return len(buf)
 
