@@ -126,8 +126,8 @@ def test_files_of_the_host_and_mappings_are_read_in_c(
         assert os.stat(path).st_size == len(expected)
         for size in (4096, 131072, 1 << 20):
             assert shell(f"dd if={path} bs={size} status=none").ok().out == expected
-        shell(f"cp {path} {tmp_path}/copy").ok()
-        assert (tmp_path / "copy").read_bytes() == expected
+        shell(f"cp {path} {tmp_path}/copy-{name}").ok()
+        assert (tmp_path / f"copy-{name}").read_bytes() == expected
         with open(path, "rb") as file:
             assert os.pread(file.fileno(), 1000, 12345) == expected[12345:13345]
             if kernel_cache:
