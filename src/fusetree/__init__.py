@@ -10,7 +10,7 @@ Declare a tree and mount it::
 The rooms of the house; imports go down only, and rooms on one row do not know each other::
 
     7  cli, __main__            the command
-    6  testing                  a client that needs no kernel
+    6  testing, compat          a client that needs no kernel; drop-ins for llfuse and pyfuse3
     5  mounting                 mount, run, unmount on every way out
     4  adapter                  where nodes meet the kernel: inodes, handles, caching
     3  lowlevel, nodes          the public face of the core; what a tree is declared of
@@ -40,8 +40,6 @@ from fusetree.nodes import (
     File,
     FileNode,
     FileSystemSize,
-    MemoryDir,
-    MemoryFile,
     Socket,
     Symlink,
     action,
@@ -59,6 +57,8 @@ if TYPE_CHECKING:
         DynamicDir,
         FactoryDir,
         MappingDir,
+        MemoryDir,
+        MemoryFile,
         RelationDir,
         diff,
         expose,
@@ -111,13 +111,16 @@ __all__ = [
     "UnsupportedFeatureError",
 ]
 
-# What needs libfuse is imported when it is first asked for, so that nodes can be declared, tested and printed
-# on a machine that has none, and so that `import fusetree` is quick. None stands for the module itself.
+# Imported when first asked for: what needs libfuse, so that nodes can be declared, tested and printed on
+# a machine that has none; and what many programs do not use, so that `import fusetree` is quick. None stands
+# for the module itself.
 _LAZY: Final[dict[str, tuple[str, str | None]]] = {
     "CollectionDir": ("fusetree.nodes", "CollectionDir"),
     "DynamicDir": ("fusetree.nodes", "DynamicDir"),
     "FactoryDir": ("fusetree.nodes", "FactoryDir"),
     "MappingDir": ("fusetree.nodes", "MappingDir"),
+    "MemoryDir": ("fusetree.nodes", "MemoryDir"),
+    "MemoryFile": ("fusetree.nodes", "MemoryFile"),
     "RelationDir": ("fusetree.nodes", "RelationDir"),
     "diff": ("fusetree.nodes", "diff"),
     "expose": ("fusetree.nodes", "expose"),

@@ -39,7 +39,6 @@ from fusetree.nodes.fields import entry
 from fusetree.nodes.file import File
 from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.links import path_of
-from fusetree.nodes.memory import MemoryDir, MemoryFile
 from fusetree.nodes.special import Device, Fifo, Socket, SpecialNode
 from fusetree.nodes.symlink import Symlink
 
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from fusetree.nodes.difference import Difference, diff
     from fusetree.nodes.exposed import CollectionDir, DynamicDir, MappingDir, expose
     from fusetree.nodes.factory import FactoryDir, RelationDir
+    from fusetree.nodes.memory import MemoryDir, MemoryFile
     from fusetree.nodes.printed import Printed, tree
 
 __all__ = [
@@ -107,6 +107,8 @@ _LAZY: Final[dict[str, str]] = {
     "expose": "fusetree.nodes.exposed",
     "FactoryDir": "fusetree.nodes.factory",
     "RelationDir": "fusetree.nodes.factory",
+    "MemoryDir": "fusetree.nodes.memory",
+    "MemoryFile": "fusetree.nodes.memory",
     "Printed": "fusetree.nodes.printed",
     "tree": "fusetree.nodes.printed",
 }
