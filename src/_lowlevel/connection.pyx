@@ -18,7 +18,7 @@ Rule 3: after CLOSED nothing is written any more: late answers are swallowed (se
 import os
 
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.errno cimport EAGAIN, EINTR, errno
+from libc.errno cimport EAGAIN, EINTR, EOPNOTSUPP, errno
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
@@ -266,17 +266,22 @@ cdef class Connection:
     def attach(self, fd: int) -> None:
         """Serve the stream socket *fd* instead of a mount; a duplicate is kept, so *fd* stays the caller's.
 
-        :raises UnsupportedFeatureError: libfuse is older than 3.14.
+        :raises UnsupportedFeatureError: libfuse is older than 3.14, or was built without this.
         """
         cdef fuse_custom_io io
-        cdef int own
+        cdef int own, rc
         if not FT_HAVE_CUSTOM_IO:
             raise UnsupportedFeatureError("a session on a descriptor needs libfuse 3.14")
         memset(&io, 0, sizeof(io))
         io.read = read_frame
         io.writev = write_frame
         own = os.dup(fd)
-        check(fuse_session_custom_io(self.c_session, &io, own), "fuse_session_custom_io")
+        rc = fuse_session_custom_io(self.c_session, &io, own)
+        if rc:
+            os.close(own)
+        if rc == -EOPNOTSUPP:
+            raise UnsupportedFeatureError("this libfuse was built without sessions on a descriptor")
+        check(rc, "fuse_session_custom_io")
         self.is_socket = True
         # It would go by the frames' lock, and between the parts of another one.
         self.c_state.want &= ~<unsigned long long>FUSE_CAP_SPLICE_WRITE
