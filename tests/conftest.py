@@ -30,6 +30,7 @@ from types import FrameType
 
 import pytest
 
+from fusetree.errors import UnsupportedFeatureError
 from tools.fusectl import abort, clear, detach, fuse_mounts
 
 PATIENCE = 5.0  # seconds that the time limit's signal has before the watchdog acts
@@ -98,6 +99,33 @@ def why_no_mounts() -> str | None:
     return None
 
 
+def _skipped_without_descriptors(item: pytest.Item) -> Generator[None, object, object]:
+    """Some libfuse are built without sessions on a descriptor, which all tests without a mount need."""
+    try:
+        return (yield)
+    except UnsupportedFeatureError as error:
+        if "sessions on a descriptor" not in str(error) or os.environ.get("CI") == "true":
+            raise
+        words = f"tests without a mount were SKIPPED: {error}"
+        if words not in item.config.stash[_loud]:
+            item.config.stash[_loud].append(words)
+        pytest.skip(str(error))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail what was found out to fail before it began; fixtures make clients, too."""
+    if _failing in item.stash:
+        pytest.fail(item.stash[_failing], pytrace=False)
+    return (yield from _skipped_without_descriptors(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """See above."""
+    return (yield from _skipped_without_descriptors(item))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip, or in CI fail, what needs /dev/fuse where there is none; leave out what needs root."""
     loud = config.stash[_loud]
@@ -119,13 +147,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         loud.append(f"{len(mounting)} tests of real mounts were SKIPPED: {reason}")
         for item in mounting:
             item.add_marker(pytest.mark.skip(reason=reason))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fail what was found out to fail before it began."""
-    if _failing in item.stash:
-        pytest.fail(item.stash[_failing], pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -114,3 +114,28 @@ def test_without_a_device_mounts_fail_in_ci(checkout: Path) -> None:
     answer = run(checkout, BODY_FOR_MISSING, "-p", "nodevice", CI="true")
     assert answer.status == 1
     assert "1 tests of real mounts FAILED: /dev/fuse: No such file or directory" in answer.text
+
+
+WITHOUT_DESCRIPTORS = """
+from fusetree.errors import UnsupportedFeatureError
+
+@pytest.fixture
+def client():
+    raise UnsupportedFeatureError("this libfuse was built without sessions on a descriptor")
+
+def test_fixture(client): pass
+
+def test_own():
+    raise UnsupportedFeatureError("this libfuse was built without sessions on a descriptor")
+
+def test_other():
+    raise UnsupportedFeatureError("something else")
+"""
+
+
+def test_a_libfuse_without_sessions_on_a_descriptor_is_skipped_loudly_and_fails_ci(checkout: Path) -> None:
+    answer = run(checkout, WITHOUT_DESCRIPTORS)
+    assert "1 failed, 2 skipped" in answer.text
+    assert "tests without a mount were SKIPPED: this libfuse was built without" in answer.text
+    answer = run(checkout, WITHOUT_DESCRIPTORS, CI="true")
+    assert "2 failed, 1 error" in answer.text
