@@ -18,10 +18,10 @@ SETTINGS = {
 }
 
 _C = ("c", "c-memory")
-_OURS = ("handler", "asyncio", "trio", "published")
+_OURS = ("handler", "asyncio", "trio", "published", "drop-in")
 _PEERS = ("pyfuse3", "mfusepy", "fusepy")
 _ALL = (*_C, *_OURS, *_PEERS)
-_MAKERS = ("c", "c-memory", "handler", "asyncio", "trio", *_PEERS)  # those that can create files
+_MAKERS = ("c", "c-memory", "handler", "asyncio", "trio", "drop-in", *_PEERS)  # those that can create files
 
 KIB = 1024
 

@@ -56,6 +56,11 @@ def _pyfuse3(source: str, mountpoint: str, threads: bool, burn: bool) -> list[st
     return [python, "-m", "benchmarks.servers.pyfuse3_trio", source, mountpoint, *_burning(burn)]
 
 
+def _drop_in(source: str, mountpoint: str, threads: bool, burn: bool) -> list[str]:
+    program = ["-m", "benchmarks.servers.pyfuse3_trio", source, mountpoint, *_burning(burn)]
+    return [sys.executable, "-m", "fusetree.compat", "pyfuse3", *program]
+
+
 def _paths(package: str) -> Callable[[str, str, bool, bool], list[str]]:
     def command(source: str, mountpoint: str, threads: bool, burn: bool) -> list[str]:
         python = str(building.binding(package))
@@ -100,6 +105,7 @@ CONTESTANTS = {
         Contestant(
             "computed", "fusetree, computed file", frozenset({"open-read-close", "stat"}), _ours("computed")
         ),
+        Contestant("drop-in", "fusetree.compat, pyfuse3's program", READING | WRITING | CREATING, _drop_in),
         Contestant("pyfuse3", "pyfuse3, trio", READING | WRITING | CREATING, _pyfuse3),
         Contestant("mfusepy", "mfusepy", READING | WRITING | CREATING, _paths("mfusepy")),
         Contestant("fusepy", "fusepy", READING | WRITING | CREATING, _paths("fusepy")),
