@@ -195,9 +195,12 @@ class TestSqlite:
             "with lowlevel.Session(operations, sys.argv[1]) as session: session.run()"
         )
         with server("-c", program, mountpoint, mountpoint=mountpoint):
+            free = os.statvfs(mountpoint).f_ffree
             with raises_errno(errno.ENOSPC):
                 (mountpoint / "big").write_bytes(bytes(range(256)) * 32768)
             (mountpoint / "big").unlink()
+            # Its content goes when the kernel has let go of it, which is after unlink(2).
+            wait_for(lambda: os.statvfs(mountpoint).f_ffree == free, what="the file to be deleted")
             (mountpoint / "small").write_bytes(b"x" * 1_000_000)
             assert (mountpoint / "small").stat().st_size == 1_000_000
 
