@@ -141,7 +141,7 @@ cdef uint64_t table_reap(ft_table *table) noexcept:
         freed_contents += 1
     while entries != NULL:
         entry = entries
-        entries = entry.next
+        entries = entry.end.next
         if entry.flags & BODY_DIRECTORY:
             directory_release(<ft_directory *>entry.body)
         elif entry.flags & (BODY_CONTENT | BODY_LINK):

@@ -116,18 +116,21 @@ cdef struct ft_directory:
     ft_notice *deferred         # INVAL_ENTRY that waits for handlers to end
     ft_notice *deferred_last
 
+cdef union ft_end:              # one word: 144 bytes for an entry and not 152, which malloc would make 160
+    int64_t expires_ns          # attributes are current until then (CLOCK_MONOTONIC); 0: until a change
+    ft_entry *next              # in the graveyard
+
 cdef struct ft_entry:
     uint64_t node_id
     PyObject *node              # owned
     uint64_t lookups            # how often the kernel was told of the node id, minus forgets
     uint64_t change             # counts changes of the node
-    int64_t expires_ns          # attributes are current until then (CLOCK_MONOTONIC); 0: until a change
     uint32_t pins               # root, open handles, live NodeAttributes
     uint32_t flags
     ft_attributes attributes
     void *body                  # ft_content or ft_directory, see flags
     ft_notice *notice           # the latest INVAL_INODE that is not done (borrowed; the queue owns it)
-    ft_entry *next              # graveyard
+    ft_end end
 
 cdef struct ft_notice:
     uint32_t refs               # atomic: the queue, and each Ticket

@@ -75,17 +75,17 @@ cdef void table_close(ft_table *table) noexcept nogil:
     pthread_mutex_lock(&table.lock)
     if not table.closed:
         table.closed = 1
-        # Removal moves entries about in the index, so they are linked first; `next` is free while an entry
-        # lives.
+        # Removal moves entries about in the index, so they are linked first.  Nobody asks any more until
+        # when attributes are current, so that word is free.
         for i in range(table.index_mask + 1):
             entry = table.by_id[i]
             if entry != NULL:
-                entry.next = victims
+                entry.end.next = victims
                 victims = entry
         while victims != NULL:
             entry = victims
-            victims = entry.next
-            entry.next = NULL
+            victims = entry.end.next
+            entry.end.next = NULL
             table.lookups -= entry.lookups
             entry.lookups = 0
             if entry.node_id == ROOT_ID:
@@ -230,7 +230,7 @@ cdef void settle(ft_table *table, ft_entry *entry) noexcept nogil:
     if entry.flags & BODY_DIRECTORY:
         locked_splice_deferred(table, <ft_directory *>entry.body)
     entry.notice = NULL         # the notice finds no entry, and is done
-    entry.next = table.dead_entries
+    entry.end.next = table.dead_entries
     table.dead_entries = entry
     locked_bury(table)
     # A quarter of the load at which the index doubled last: an index that breathes does not flap.
@@ -277,16 +277,16 @@ cdef void locked_disarm(ft_table *table, ft_entry *entry, uint32_t bits) noexcep
 cdef void locked_store_attributes(ft_entry *entry, const c_stat *stat, double ttl) noexcept nogil:
     attributes_pack(&entry.attributes, stat)
     entry.flags |= KNOWN_KIND | HAS_ATTRIBUTES
-    entry.expires_ns = 0 if ttl > LONGEST_TTL else monotonic_ns() + <int64_t>(ttl * 1e9)
+    entry.end.expires_ns = 0 if ttl > LONGEST_TTL else monotonic_ns() + <int64_t>(ttl * 1e9)
 
 
 cdef double locked_time_left(const ft_table *table, const ft_entry *entry) noexcept nogil:
     cdef double left
     if not entry.flags & HAS_ATTRIBUTES:
         return -1
-    if entry.expires_ns == 0:
+    if entry.end.expires_ns == 0:
         return table.attr_timeout
-    left = (entry.expires_ns - monotonic_ns()) / 1e9
+    left = (entry.end.expires_ns - monotonic_ns()) / 1e9
     if left <= 0:
         return -1
     return left if left < table.attr_timeout else table.attr_timeout
