@@ -170,6 +170,7 @@ def test_what_came_later_to_the_same_place_is_not_unmounted(mountpoint: Path) ->
     first = lowlevel.Session(One(), mountpoint)
     first.start()
     shell(f"umount {mountpoint}").ok()
+    assert first.wait(10)  # it has seen that; before, a number of a mount may be given out again unnoticed
     with lowlevel.Session(One(), mountpoint) as second:
         second.start()
         first.close()
