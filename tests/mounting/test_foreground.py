@@ -89,13 +89,34 @@ class TestRun:
             assert process.returncode == 0
             assert out == b"after\n"
 
-    def test_several_signals_at_once(self, mountpoint: Path) -> None:
+    @pytest.mark.parametrize("attempt", range(5))
+    def test_several_signals_at_once(self, mountpoint: Path, attempt: int) -> None:
+        """The kernel gives some of them to other threads; the main thread must wake up all the same."""
         with server("-c", SERVER, str(mountpoint), mountpoint=mountpoint, stdout=subprocess.PIPE) as process:
             shell("cat a", cwd=mountpoint).ok()
             for number in (*SIGNALS, *SIGNALS):
                 process.send_signal(number)
             process.communicate(timeout=20)
             assert not is_mounted(mountpoint)
+
+    def test_the_signals_of_a_forked_child_are_its_own(self, mountpoint: Path) -> None:
+        program = """
+import os, signal, sys, threading
+import fusetree
+
+def fork():
+    pid = os.fork()
+    if pid == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+fusetree.run({"fork": lambda: fork()}, sys.argv[1])
+"""
+        with server("-c", program, str(mountpoint), mountpoint=mountpoint) as process:
+            assert shell("cat fork", cwd=mountpoint).ok().text == f"{-signal.SIGTERM}\n"
+            assert shell("cat fork", cwd=mountpoint).ok().text == f"{-signal.SIGTERM}\n"
+            assert process.poll() is None
 
     def test_in_another_thread_it_returns_when_unmounted(self, mountpoint: Path) -> None:
         thread = threading.Thread(target=run, args=({"a": "1"}, mountpoint), daemon=True)

@@ -177,6 +177,9 @@ class TestMounted:
 
 @pytest.mark.mount
 class TestAutoUnmount:
+    # For an ordinary user libfuse (3.14) has the socket before the device, so when the server is killed the
+    # kernel closes the socket first, and the helper nearly always looks too early.
+    @pytest.mark.root
     def test_a_killed_server_leaves_no_mount(self, mountpoint: Path) -> None:
         program = f"""
 from fusetree import lowlevel

@@ -2,9 +2,8 @@
 
 It serves until the tree is unmounted from outside or a signal asks it to end, and unmounts on every way out.
 
-Signal handlers only put a number into a queue (`queue.SimpleQueue.put` may be interrupted by itself); the
-main thread takes it out and unmounts in ordinary code.  So a signal never cuts mounting or unmounting in
-half.
+Signals only put a number into a queue; the main thread takes it out and unmounts in ordinary code.  So a
+signal never cuts mounting or unmounting in half.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -22,6 +21,17 @@ from fusetree.mounting.mounted import mount
 from fusetree.nodes import Dir
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_restorers: list[Callable[[], None]] = []
+
+
+def _after_fork_in_child() -> None:
+    """The signals of a forked child are its own: they must not end the parent's mount."""
+    for restore in _restorers:
+        restore()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 @contextmanager
@@ -36,20 +46,45 @@ def caught_signals(into: queue.SimpleQueue[int | None]) -> Iterator[None]:
         yield
         return
 
-    def remember(number: int, frame: FrameType | None) -> None:
-        into.put(number)
+    # The kernel gives a signal to any thread that takes it, and Python runs handlers in the main thread only,
+    # which may be asleep in `into.get()` then. What C's handler writes here wakes a thread that reads.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    previous: dict[int, Any] = {}
 
-    previous = {}
+    def forward() -> None:
+        while numbers := os.read(reader, 64):
+            for caught in numbers:
+                if caught in previous:
+                    into.put(caught)
+
+    forwarder = threading.Thread(target=forward, name="fusetree-signals", daemon=True)
+    forwarder.start()
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+
+    _restorers.append(restore)
     try:
         for number in SIGNALS:
             handler = signal.getsignal(number)
             if handler is not None and handler != signal.SIG_IGN:
                 previous[number] = handler
-                signal.signal(number, remember)
+                signal.signal(number, _nothing)
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        _restorers.remove(restore)
+        restore()
+        os.close(writer)
+        forwarder.join()
+        os.close(reader)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """Do nothing in Python: what C does is enough."""
 
 
 def run(
