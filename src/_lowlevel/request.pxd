@@ -17,6 +17,7 @@ cdef class RequestContext:
     cdef readonly mode_t umask
     cdef readonly fuse_ino_t inode
     cdef readonly uint64_t lock_owner
+    cdef readonly int flags
 
 
 cdef class Request:

@@ -109,7 +109,8 @@ cdef class RequestContext:
     The ids are 0 where the kernel has none to tell, such as write-back from the page cache.  ``inode`` is the
     inode of the request, or the directory where it has a name.  ``lock_owner`` is who holds or held locks by
     it, where the request has to do with them: ``flush`` (fcntl(2)), ``release`` (flock(2)), ``flock``,
-    ``getlk``, ``setlk``; else 0.
+    ``getlk``, ``setlk``; else 0.  ``flags`` are those of the open file at this moment (open(2), and what
+    fcntl(2) made of them), in ``open``, ``create``, ``read``, ``write`` and ``release``; else 0.
     """
 
     @property
@@ -210,6 +211,7 @@ cdef class Request:
         context.inode = c.ino
         if c.has_fi:
             context.lock_owner = c.fi.lock_owner
+            context.flags = c.fi.flags
         self.ctx = context
         if c.name != NULL:
             self.name_bytes = PyBytes_FromString(c.name)

@@ -22,6 +22,7 @@ def test_every_example_is_tested_here_or_has_a_file_of_its_own() -> None:
         "passthrough.py",
         "sqlite_fs.py",  # test_file_systems.py
         "app_proc.py",
+        "event_stream.py",
         "json_tree.py",
         "object_factory.py",
         "sqlite_tables.py",  # test_live_objects.py

@@ -20,16 +20,18 @@ pytestmark = pytest.mark.mount
 
 
 @contextmanager
-def serving(name: str, mountpoint: Path, *arguments: str | Path) -> Iterator[None]:
-    """An example, mounted; ended by Ctrl-C."""
-    with server(EXAMPLES / name, *arguments, mountpoint, mountpoint=mountpoint) as process:
+def serving(
+    name: str, mountpoint: Path, *before: str | Path, arguments: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """An example, mounted, with arguments before and behind the mountpoint; ended by Ctrl-C."""
+    with server(EXAMPLES / name, *before, mountpoint, *arguments, mountpoint=mountpoint) as process:
         yield
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     assert not is_mounted(mountpoint)
 
 
-@pytest.mark.parametrize("name", ["app_proc", "object_factory", "json_tree", "sqlite_tables"])
+@pytest.mark.parametrize("name", ["app_proc", "event_stream", "object_factory", "json_tree", "sqlite_tables"])
 def test_they_are_short(name: str) -> None:
     assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < 60
 
@@ -48,6 +50,20 @@ def test_app_proc(mountpoint: Path) -> None:
         lines = shell("tail log", cwd=mountpoint).ok().lines
         assert lines[0].endswith("INFO started")
         assert "INFO collected" in lines[-1]
+
+
+def test_event_stream(mountpoint: Path) -> None:
+    with serving("event_stream.py", mountpoint, arguments=("0.01",)):
+        came = shell("tail -n +1 -s 0.05 -f events | grep -m 1 failed", cwd=mountpoint).text
+        event = json.loads(came)
+        assert event["level"] == "ERROR"
+        assert event["what"].split()[0] == "order"
+        done = shell("grep --line-buffered -m 3 done follow", cwd=mountpoint).ok().lines
+        assert [json.loads(line)["what"] for line in done] == [f"order {n} done" for n in (1, 2, 3)]
+        shell("echo 100% of coffee > note", cwd=mountpoint).ok()
+        assert len(shell("grep -m 1 'note: 100% of coffee' follow", cwd=mountpoint).ok().lines) == 1
+        errors = shell("cat errors", cwd=mountpoint).ok().lines
+        assert all(json.loads(line)["level"] == "ERROR" for line in errors)
 
 
 def test_object_factory(mountpoint: Path) -> None:

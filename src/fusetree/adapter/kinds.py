@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from fusetree.nodes.capabilities import FOR_THE_PROGRAM
 from fusetree.nodes.computed import MARK
 
 __all__ = ["Kind", "Kinds", "Method"]
@@ -92,8 +93,8 @@ class Kind:
             if not field.init:
                 continue
             method = getattr(owner, field.name, None)
-            if hasattr(method, MARK) or inspect.isdatadescriptor(method):
-                method = None  # a file or a field that happens to have this name
+            if hasattr(method, MARK) or hasattr(method, FOR_THE_PROGRAM) or inspect.isdatadescriptor(method):
+                method = None  # a file, a field or a method that happens to have this name
             if method is not None and not callable(method):
                 raise TypeError(f"{owner.__name__}.{field.name} must be a method")
             found[field.name] = method

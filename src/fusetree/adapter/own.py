@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from fusetree.adapter.handles import Handle
 from fusetree.adapter.tree import refuse
+from fusetree.lowlevel import context
 
 if TYPE_CHECKING:
     from fusetree.adapter.kinds import Kind, Method
@@ -65,10 +68,16 @@ class OwnHandle(Handle):
         return self._write is not None
 
     def read(self, offset: int, size: int) -> Any:
-        """What the method returns; EBADF when there is none."""
+        """What the method returns; EBADF when there is none. EAGAIN when that is yet to come and the file is
+        open with O_NONBLOCK.
+        """
         if self._read is None:
             refuse(errno.EBADF)
-        return self._tree.bytes_call(self.node, self._read, size, offset)
+        data = self._tree.bytes_call(self.node, self._read, size, offset)
+        # Asked of each read, since fcntl(2) may set it at any time.
+        if type(data) is Future and context().flags & os.O_NONBLOCK and data.cancel():
+            refuse(errno.EAGAIN)
+        return data
 
     def write(self, offset: int, data: bytes) -> int:
         """What the method returns, None being all; EBADF when there is none."""

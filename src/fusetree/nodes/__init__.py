@@ -8,6 +8,7 @@
 ``directory``         `Dir`; ``names`` checks names, ``links`` keeps the tree a tree, ``moves`` moves
 ``file, symlink``     `File`, `Symlink`; ``filerange`` a part of a file of the host
 ``special``           `Fifo`, `Socket`, `Device`
+``stream``            `Stream`; ``history`` what it keeps, and who waits for more
 ``memory``            `MemoryDir`, `MemoryFile`: a writable tree
 ``declare``           `node`; ``declared`` is what a class declares, ``hints`` its annotations
 ``fields``            `entry`; ``entries`` the files of it, ``codecs`` how values read
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from fusetree.nodes.factory import FactoryDir, RelationDir
     from fusetree.nodes.memory import MemoryDir, MemoryFile
     from fusetree.nodes.printed import Printed, tree
+    from fusetree.nodes.stream import Stream
 
 __all__ = [
     # what trees are declared of
@@ -61,6 +63,7 @@ __all__ = [
     "MemoryDir",
     "MemoryFile",
     "Socket",
+    "Stream",
     "Symlink",
     "action",
     "computed",
@@ -111,6 +114,7 @@ _LAZY: Final[dict[str, str]] = {
     "MemoryFile": "fusetree.nodes.memory",
     "Printed": "fusetree.nodes.printed",
     "tree": "fusetree.nodes.printed",
+    "Stream": "fusetree.nodes.stream",
 }
 
 

@@ -24,10 +24,11 @@ files or for none.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
 
     from fusetree.nodes.attributes import Attributes, FileSystemSize
     from fusetree.nodes.base import FileNode, Node
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CAPABILITIES",
+    "FOR_THE_PROGRAM",
     "CanAccess",
     "CanCopyFileRange",
     "CanCreate",
@@ -66,7 +68,10 @@ __all__ = [
     "CanUnlink",
     "CanWrite",
     "check_capabilities",
+    "for_the_program",
 ]
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
 
 # -------------------------------------------------------------------------------- names of a directory
 
@@ -245,9 +250,11 @@ class CanOpen(Protocol):
 class CanRead(Protocol):
     """File, handle: read(2)."""
 
-    def read(self, size: int, offset: int) -> bytes | bytearray | memoryview:
-        """*size* bytes from *offset* on, fewer at the end only. Default of a node: its declared content, or
-        EACCES; of a handle: the node's.
+    def read(self, size: int, offset: int) -> bytes | bytearray | memoryview | Future[bytes]:
+        """*size* bytes from *offset* on, fewer at the end only. Who has to wait for them may return a
+        `concurrent.futures.Future`, which holds no thread: it is cancelled when the reader gives up, and at
+        once (EAGAIN) for an open file with O_NONBLOCK. Default of a node: its declared content, or EACCES; of
+        a handle: the node's.
         """
 
 
@@ -341,6 +348,16 @@ CAPABILITIES: Final = frozenset(
         *("fallocate", "lseek", "copy_file_range", "ioctl", "poll"),
     }
 )
+
+#: The attribute of a method that has the name of a capability, and is none.
+FOR_THE_PROGRAM: Final = "__fusetree_for_the_program__"
+
+
+def for_the_program(method: _F) -> _F:
+    """Mark a method that happens to have the name of a capability: the program calls it, no mount does."""
+    setattr(method, FOR_THE_PROGRAM, True)
+    return method
+
 
 _KEPT_BY_KERNEL: Final = frozenset({"getlk", "setlk", "flock"})
 
