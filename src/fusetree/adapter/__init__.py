@@ -13,6 +13,7 @@ documents) is asked for each time.
     ranges            fallocate, lseek, copy_file_range, ioctl, poll
     directories       opendir, readdir
     handles           what an open file that is written to remembers
+    generated         what is open of a file whose content is made as it is read
     own               what is open of a file whose class answers by itself
     listings          what is open of a directory whose class lists by itself
     entries           from a node to its attributes

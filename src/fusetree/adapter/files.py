@@ -10,6 +10,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final
 
+from fusetree.adapter.generated import GeneratedHandle
 from fusetree.adapter.handles import Handle, handle_for, piece
 from fusetree.adapter.own import OwnHandle
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations, refuse
@@ -56,9 +57,12 @@ class FileHandlers(TreeOperations):
         table = self.inode_table
         policy = node.policy
         if policy is _DYNAMIC:
-            return FileInfo(
-                table.open(inode, content=call(node.content), direct_io=True), True, False, noflush=True
-            )
+            made = call(node._opened_)
+            if isinstance(made, bytes):
+                fh = table.open(inode, content=made, direct_io=True)
+            else:
+                fh = table.open(inode, state=GeneratedHandle(node, made), direct_io=True)
+            return FileInfo(fh, True, False, noflush=True)
         content = self._publish(inode, node)
         if policy is _SNAPSHOT and not isinstance(content, FileRange):
             return FileInfo(table.open(inode, content=content, direct_io=True), True, False, noflush=True)
@@ -85,7 +89,7 @@ class FileHandlers(TreeOperations):
             cached = self.kernel_cache and node.policy is _PAGE
             fh = self.inode_table.open(inode, state=own, direct_io=not cached)
         except BaseException:
-            own.call("release")
+            own.release()
             raise
         noflush = not flags & _WRITES and own.method("flush") is None
         return FileInfo(fh, not cached, cached, noflush=noflush)
@@ -168,5 +172,5 @@ class FileHandlers(TreeOperations):
     def release(self, fh: int) -> None:
         """The last descriptor was closed."""
         handle = self.inode_table.release(fh)
-        if isinstance(handle, OwnHandle):
-            handle.call("release")
+        if isinstance(handle, Handle):
+            handle.release()

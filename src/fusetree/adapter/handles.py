@@ -87,6 +87,9 @@ class Handle:
     def truncate(self, size: int) -> None:
         """Truncation alone changes nothing: a value is replaced by writing another."""
 
+    def release(self) -> None:
+        """The last descriptor was closed."""
+
 
 class ValueHandle(Handle):
     """Each write(2) at offset 0, or any with O_APPEND, is one whole value."""

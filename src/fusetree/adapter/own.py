@@ -95,3 +95,7 @@ class OwnHandle(Handle):
     def flush(self) -> None:
         """A descriptor was closed."""
         self.call("flush")
+
+    def release(self) -> None:
+        """The last descriptor was closed."""
+        self.call("release")

@@ -31,6 +31,8 @@ from fusetree.nodes.locks import FREE_THREADED, gate
 from fusetree.nodes.stamps import now_ns, read_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typing_extensions import dataclass_transform
 
     from fusetree.nodes.directory import Dir
@@ -458,6 +460,12 @@ class FileNode(Node):
     def _source_(self) -> bytes | memoryview | FileRange:
         """The content without a copy of it, if it lies somewhere and stays as it is: a read-only buffer, or a
         part of a file of the host.
+        """
+        return self.content()
+
+    def _opened_(self) -> bytes | Iterator[Any]:
+        """The content for one open file: whole, or (`Policy.DYNAMIC` only) an iterator of texts and bytes,
+        which is taken from as far as the file is read.
         """
         return self.content()
 

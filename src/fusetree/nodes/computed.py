@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 from fusetree.nodes.base import FileNode, Node, Policy, check_mode, node_class
@@ -107,9 +108,13 @@ def computed(
     """Make a method of a `node` class a file, whose content is what the method returns.
 
     It is called at each open, and that open reads what it returned, whole and unchanged. Text gets a
-    newline at its end unless it has one, bytes are taken as they are, the pieces of a generator are
-    joined, and anything else reads as an entry of its type does. The method stays callable. A subclass may
-    override it without the decorator.
+    newline at its end unless it has one, bytes are taken as they are, and anything else reads as an entry of
+    its type does. The method stays callable. A subclass may override it without the decorator.
+
+    A generator, or another iterator of texts and bytes, is taken from as far as the reader reads, so its
+    content may be of any length; it is closed with the file, and `finally` blocks run. Reading on and
+    stepping back to where the last read began are free; who seeks further back begins anew, with another
+    call.
 
     A plain function works too, as a child: ``Dir({"now": computed(ttl=1)(now)})``.
 
@@ -167,6 +172,13 @@ class ComputedFile(FileNode):
         return len(self.content()) if self._options_.exact else None
 
     def content(self) -> bytes:
+        return self._rendered_(self._function_())
+
+    def _opened_(self) -> bytes | Iterator[Any]:
+        value = self._function_()
+        return value if isinstance(value, Iterator) else self._rendered_(value)
+
+    def _rendered_(self, value: Any) -> bytes:
         hints = self._hints_
         if hints is None:
             try:
@@ -174,7 +186,7 @@ class ComputedFile(FileNode):
             except NameError:  # a name for type checkers only; the value's own type will do
                 hints = {}
             self._hints_ = hints
-        return render(self._function_(), hints.get("return"))
+        return render(value, hints.get("return"))
 
     def _doc_(self) -> str | None:
         return function_doc(self._function_)
