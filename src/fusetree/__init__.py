@@ -13,7 +13,8 @@ The rooms of the house; imports go down only, and rooms on one row do not know e
     6  testing, compat          a client that needs no kernel; drop-ins for llfuse and pyfuse3
     5  mounting                 mount, run, unmount on every way out
     4  adapter                  where nodes meet the kernel: inodes, handles, caching
-    3  lowlevel, nodes          the public face of the core; what a tree is declared of
+    3  routing                  trees that are declared by paths, of the nodes below
+       lowlevel, nodes          the public face of the core; what a tree is declared of
     2  server                   operations, sessions and threads
     1  _lowlevel                Cython: libfuse3 and nothing else
     0  flags, types, errors     names without behaviour
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         expose,
         tree,
     )
+    from fusetree.routing import Match, Router
 
     __version__: str
 
@@ -94,6 +96,9 @@ __all__ = [
     "RelationDir",
     "expose",
     "register_codec",
+    # trees by paths
+    "Match",
+    "Router",
     # looking at trees
     "diff",
     "tree",
@@ -128,6 +133,8 @@ _LAZY: Final[dict[str, tuple[str, str | None]]] = {
     "diff": ("fusetree.nodes", "diff"),
     "expose": ("fusetree.nodes", "expose"),
     "tree": ("fusetree.nodes", "tree"),
+    "Match": ("fusetree.routing", "Match"),
+    "Router": ("fusetree.routing", "Router"),
     "Mount": ("fusetree.mounting", "Mount"),
     "mount": ("fusetree.mounting", "mount"),
     "run": ("fusetree.mounting", "run"),

@@ -113,8 +113,11 @@ def as_root(found: Any, target: str) -> Any:
     """
     from fusetree.nodes import Dir
 
-    made = found() if callable(found) and not isinstance(found, (Dir, Mapping)) else found
-    if isinstance(made, (Dir, Mapping)):
+    def is_root(it: Any) -> bool:
+        return isinstance(it, (Dir, Mapping)) or hasattr(type(it), "__fusetree_node__")
+
+    made = found() if callable(found) and not is_root(found) else found
+    if is_root(made):
         return made
     what = type(made).__name__
     said = f"gives {what}" if made is not found else f"is {what}"

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from fusetree.mounting.mounted import mount
-from fusetree.nodes import Dir
+from fusetree.nodes import BecomesNode, Dir
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -88,7 +88,7 @@ def _nothing(number: int, frame: FrameType | None) -> None:
 
 
 def run(
-    root: Dir | Mapping[str, Any],
+    root: Dir | BecomesNode | Mapping[str, Any],
     mountpoint: str | os.PathLike[str],
     *,
     kernel_cache: bool = True,

@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any
 from fusetree.errors import MountError, SessionClosedError
 from fusetree.mounting import mountpoint as place
 from fusetree.mounting.options import MountOptions
-from fusetree.nodes import Dir
+from fusetree.nodes import Dir, as_node
 
 if TYPE_CHECKING:
     from fusetree.adapter import NodeOperations
     from fusetree.lowlevel import Session
     from fusetree.mounting.loops import Serving
+    from fusetree.nodes import BecomesNode
 
     if sys.version_info >= (3, 11):
         from typing import Self
@@ -212,6 +213,10 @@ def as_directory(root: object) -> Dir:
         return root
     if isinstance(root, Mapping):
         return Dir(root)
+    if not isinstance(root, type) and hasattr(root, "__fusetree_node__"):
+        node = as_node(root)
+        if isinstance(node, Dir):
+            return node
     if isinstance(root, type):
         raise TypeError(f"{root.__name__} is a class; mount an instance of it: {root.__name__}(...)")
     if hasattr(root, "lookup") and hasattr(root, "getattr"):
@@ -225,7 +230,7 @@ def as_directory(root: object) -> Dir:
 
 
 def mount(
-    root: Dir | Mapping[str, Any],
+    root: Dir | BecomesNode | Mapping[str, Any],
     mountpoint: str | os.PathLike[str],
     *,
     kernel_cache: bool = True,
@@ -247,7 +252,7 @@ def mount(
     When it returns, the tree is mounted and answers: nothing has to be waited for.
 
     Arguments:
-        root: the directory node to mount, or a mapping (a dict) that one is made of.
+        root: the directory node to mount, or what one is made of: a mapping (a dict), a `Router`.
         mountpoint: an existing directory.  What is in it is hidden while the mount stands.
         kernel_cache: let the kernel cache declared nodes until they change.  False turns every caching off,
             to debug and to measure.

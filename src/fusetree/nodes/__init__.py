@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fusetree.nodes.action import ActionFile, action
 from fusetree.nodes.attributes import Attributes, FileSystemSize
-from fusetree.nodes.auto import as_node
+from fusetree.nodes.auto import BecomesNode, as_node
 from fusetree.nodes.base import MAX_VALUE_SIZE, Change, FileNode, Node, Observer, Policy, WriteStyle
 from fusetree.nodes.codecs import Codec, register_codec
 from fusetree.nodes.computed import ComputedFile, computed
@@ -86,6 +86,7 @@ __all__ = [
     "tree",
     # what the adapter needs to know
     "ActionFile",
+    "BecomesNode",
     "Change",
     "ComputedFile",
     "EntryFile",

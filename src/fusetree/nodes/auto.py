@@ -10,7 +10,7 @@ import enum
 import inspect
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from fusetree.nodes.base import Node
 from fusetree.nodes.codecs import codec_for
@@ -18,9 +18,16 @@ from fusetree.nodes.computed import MARK, ComputedFile, Marked
 from fusetree.nodes.file import File
 from fusetree.nodes.registry import registered_for
 
-__all__ = ["as_node"]
+__all__ = ["BecomesNode", "as_node"]
 
 _ONE_LINE = (int, float, enum.Enum, dt.date, dt.time)
+
+
+class BecomesNode(Protocol):
+    """What knows by itself which node it is in a tree: a `Router`, say."""
+
+    def __fusetree_node__(self) -> Node:
+        """The node, the same at each call."""
 
 
 def as_node(value: Any) -> Node:
@@ -31,6 +38,10 @@ def as_node(value: Any) -> Node:
     """
     if isinstance(value, Node):
         return value
+    given = getattr(type(value), "__fusetree_node__", None)
+    if given is not None:
+        made: Node = given(value)
+        return made
     own = registered_for(type(value))
     if own is not None:
         return File(own.encode(value))

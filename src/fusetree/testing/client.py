@@ -27,7 +27,7 @@ from fusetree.testing.protocol import DEFAULT_CAPABILITIES, FUSE_ROOT_ID, InitFl
 
 if TYPE_CHECKING:
     from fusetree.lowlevel import InodeTable, Operations, Session, SessionOptions
-    from fusetree.nodes import Dir
+    from fusetree.nodes import BecomesNode, Dir
 
 __all__ = ["Client"]
 
@@ -53,7 +53,7 @@ class Client(PathClient):
 
     def __init__(
         self,
-        root: Dir | Mapping[str, Any] | Operations,
+        root: Dir | BecomesNode | Mapping[str, Any] | Operations,
         *,
         workers: int = 8,
         backend: BackendName = "threads",

@@ -1,0 +1,22 @@
+"""Trees that are declared by paths. They are the nodes of `fusetree.nodes`, and nothing of their own.
+
+===============  ==========================================================================
+``router``       `Router`; ``route`` what its decorators make of functions
+``pattern``      paths with parameters; ``convertors`` what the parameters are made of
+``places``       the patterns as a trie: conflicts, and `Match`
+``route_dirs``   the directories of routes; ``route_files`` their files; ``listings`` their names
+``ondemand``     directories whose nodes are made when they are asked for
+``steps``        methods written once, for handlers that are async and for others
+===============  ==========================================================================
+"""
+
+from fusetree.routing.places import Match as Match, Matched as Matched
+from fusetree.routing.route import (
+    FileRoute as FileRoute,
+    LinkRoute as LinkRoute,
+    ListRoute as ListRoute,
+    Route as Route,
+)
+from fusetree.routing.router import Router as Router
+
+__all__ = ["FileRoute", "LinkRoute", "ListRoute", "Match", "Matched", "Route", "Router"]

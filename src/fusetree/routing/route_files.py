@@ -1,0 +1,195 @@
+"""The files of routes: nodes that keep the values of their parameters, so nothing is matched again.
+
+A file whose handler makes the whole content is what a computed file is: made at open, and that open reads it
+in C. One whose handler reads parts is asked at each read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+from fusetree.nodes import FileNode, Policy, WriteStyle
+from fusetree.nodes.base import node_class
+from fusetree.nodes.codecs import render
+from fusetree.nodes.docs import function_doc
+from fusetree.nodes.entries import check_size
+from fusetree.nodes.refusals import refused
+
+if TYPE_CHECKING:
+    from fusetree.nodes import Attributes
+    from fusetree.routing.route import FileRoute, Route
+
+__all__ = ["RangedFile", "RouteFile", "class_of"]
+
+Values = dict[str, Any]
+
+
+@node_class
+class RouteFile(FileNode):
+    """A file whose handler makes the whole content."""
+
+    _route_: FileRoute[Any]
+    _values_: Values
+
+    def __init__(self, route: FileRoute[Any], values: Values) -> None:
+        FileNode.__init__(self, mode=route.mode)
+        self._route_ = route
+        self._values_ = values
+
+    @property
+    def policy(self) -> Policy:
+        return Policy.DYNAMIC
+
+    @property
+    def ttl(self) -> float:
+        return self._route_.ttl
+
+    @property
+    def write_style(self) -> WriteStyle:
+        route = self._route_
+        if "write" not in route.handlers:
+            return WriteStyle.NONE
+        return WriteStyle.VALUE if route.by_value else WriteStyle.DOCUMENT
+
+    @property
+    def readable(self) -> bool:
+        return self._mode_ & 0o444 != 0
+
+    @property
+    def writable(self) -> bool:
+        return "write" in self._route_.handlers
+
+    def size(self) -> int | None:
+        return len(self.content()) if self._route_.exact else None
+
+    def content(self) -> bytes:
+        route = self._route_
+        return render(route.handler(**self._values_), route.returns)
+
+    def store(self, data: bytes, append: bool = False) -> None:
+        check_size(data)
+        route = self._route_
+        value = route.codec.decode(data)
+        route.handlers["write"](**self._values_, **{route.written: value})
+        self.changed()
+
+    def _doc_(self) -> str | None:
+        return function_doc(self._route_.handler)
+
+    def __repr__(self) -> str:
+        return _shown(self._route_, self._values_)
+
+
+class AttributedFile(RouteFile):
+    """A file whose route knows its attributes."""
+
+    __slots__ = ()
+
+    def getattr(self) -> Attributes:
+        """What the route says."""
+        found: Attributes = self._route_.handlers["getattr"](**self._values_)
+        return found
+
+
+@node_class
+class RangedFile(FileNode):
+    """A file whose handler reads parts, and is called for each."""
+
+    _route_: FileRoute[Any]
+    _values_: Values
+
+    def __init__(self, route: FileRoute[Any], values: Values) -> None:
+        FileNode.__init__(self, mode=route.mode)
+        self._route_ = route
+        self._values_ = values
+
+    @property
+    def ttl(self) -> float:
+        return self._route_.ttl
+
+    @property
+    def readable(self) -> bool:
+        return self._mode_ & 0o444 != 0
+
+    def open(self, flags: int) -> None:
+        """Refuse reading what is only to be written."""
+        if flags & os.O_ACCMODE != os.O_WRONLY and not self.readable:
+            raise refused(errno.EACCES)
+
+    def read(self, size: int, offset: int) -> bytes:
+        """What the handler reads."""
+        data: bytes = self._route_.handler(**self._values_, size=size, offset=offset)
+        return data
+
+    def _doc_(self) -> str | None:
+        return function_doc(self._route_.handler)
+
+    def __repr__(self) -> str:
+        return _shown(self._route_, self._values_)
+
+
+class AttributedRangedFile(RangedFile):
+    """The same, of a route that knows its attributes."""
+
+    __slots__ = ()
+
+    def getattr(self) -> Attributes:
+        """What the route says."""
+        found: Attributes = self._route_.handlers["getattr"](**self._values_)
+        return found
+
+
+class WritableRangedFile(RangedFile):
+    """A file that is read and written in parts."""
+
+    __slots__ = ()
+
+    @property
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes, offset: int) -> int | None:
+        """Hand a piece to the handler."""
+        route = self._route_
+        taken = route.handlers["write"](**self._values_, **{route.written: data}, offset=offset)
+        self.changed()
+        return taken if isinstance(taken, int) else None
+
+    def setattr(self, changes: Attributes) -> None:
+        """Set the size, if the route can, and the times."""
+        if (changes.mode, changes.uid, changes.gid) != (None, None, None):
+            raise refused(errno.EROFS)
+        if changes.size is not None:
+            handler = self._route_.handlers.get("truncate")
+            if handler is None:
+                raise refused(errno.EROFS)
+            handler(**self._values_, size=changes.size)
+            self.changed()
+
+
+class AttributedWritableFile(WritableRangedFile):
+    """The same, of a route that knows its attributes."""
+
+    __slots__ = ()
+
+    def getattr(self) -> Attributes:
+        """What the route says."""
+        found: Attributes = self._route_.handlers["getattr"](**self._values_)
+        return found
+
+
+def _shown(route: Route[Any], values: Values) -> str:
+    filled = ", ".join(f"{name}={value!r}" for name, value in values.items())
+    return f"<{route}{f' ({filled})' if filled else ''}>"
+
+
+def class_of(route: FileRoute[Any]) -> type[RouteFile | RangedFile]:
+    """The class of the nodes of a route."""
+    attributed = "getattr" in route.handlers
+    if not route.ranged:
+        return AttributedFile if attributed else RouteFile
+    if "write" in route.handlers:
+        return AttributedWritableFile if attributed else WritableRangedFile
+    return AttributedRangedFile if attributed else RangedFile

@@ -1,0 +1,60 @@
+"""The scenarios of tests/scenarios/test_router.py with a shell and a kernel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fusetree import Dir, Router
+from tests.mount.conftest import Mounting
+from tests.scenarios.test_router import Store
+from tests.support import shell
+
+pytestmark = pytest.mark.mount
+
+
+def test_a_shell_uses_a_router(mountpoint: Path, mounted: Mounting) -> None:
+    store = Store()
+    mounted(store.app)
+    assert shell("find . | sort", cwd=mountpoint).ok().lines == [
+        *(".", "./latest", "./status", "./users"),
+        *("./users/ada", "./users/ada.json", "./users/ada/age"),
+        *("./users/bea", "./users/bea.json", "./users/bea/age"),
+    ]
+    assert (
+        shell("cat status users/ada.json users/bea/age latest", cwd=mountpoint).ok().text
+        == "fine\n36\n1\n1\n"
+    )
+    assert "No such file" in shell("cat users/cem.json", cwd=mountpoint).error
+    shell("echo 5 > users/cem.json; echo 37 > users/ada.json; rm users/bea.json", cwd=mountpoint).ok()
+    assert store.users == {"ada": b"37\n", "cem": b"5\n"}
+    shell("mv users/cem.json users/dan.json; cp users/dan.json users/eve.json", cwd=mountpoint).ok()
+    assert store.users == {"ada": b"37\n", "dan": b"5\n", "eve": b"5\n"}
+    assert "Permission denied" in shell("rm -f users/ada.json", cwd=mountpoint).error
+    assert "Invalid argument" in shell("cp <(printf bad) users/ada.json", cwd=mountpoint).error
+    assert "Invalid argument" in shell("touch users/x.txt", cwd=mountpoint).error
+    assert os.readlink(mountpoint / "latest") == "users/eve.json"
+
+
+def test_an_open_file_follows_its_name_and_outlives_it(mountpoint: Path, mounted: Mounting) -> None:
+    store = Store()
+    mounted(store.app)
+    with (mountpoint / "users/bea.json").open("r+b", buffering=0) as file:
+        (mountpoint / "users/bea.json").rename(mountpoint / "users/eve.json")
+        assert (mountpoint / "users/eve.json").stat().st_ino == os.fstat(file.fileno()).st_ino
+        file.write(b"9")
+        os.fsync(file.fileno())
+        assert store.users == {"ada": b"36\n", "eve": b"9\n"}
+        (mountpoint / "users/eve.json").unlink()
+        assert file.read() == b"\n"
+    assert list(store.users) == ["ada"]
+
+
+def test_a_router_below_a_directory(mountpoint: Path, mounted: Mounting) -> None:
+    app = Router()
+    app.file("/{n:int}/square")(lambda n: n * n)
+    app.mount("/files", {"a": "b\n"})
+    mounted(Dir({"api": {"v1": app}}))
+    assert shell("cat 7/square files/a && ls", cwd=mountpoint / "api/v1").ok().text == "49\nb\nfiles\n"
