@@ -78,6 +78,10 @@ test: build             ## everything that must hold: lint, types, all test ring
 test-fast: build        ## the tests that take no mount and no patience
 	@$(PY) -m pytest -q -m "not mount and not slow"
 
+.PHONY: test-stress
+test-stress: build      ## coherence for 2 minutes, random use by several processes for 5 on each tree
+	@STRESS_SECONDS=$${STRESS_SECONDS:-120} $(PY) -m pytest -q tests/stress
+
 .PHONY: test-dropins
 test-dropins: build     ## the drop-ins against the original llfuse and pyfuse3, which are installed for it
 	@PY=$(PY) tools/test-dropins
