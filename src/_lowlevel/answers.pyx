@@ -42,6 +42,7 @@ from fusetree._lowlevel.table cimport (
     ft_entry,
     ft_slot,
     locked_arm,
+    locked_entry_timeout,
     locked_find,
     locked_find_node,
     locked_raise,
@@ -68,6 +69,7 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
     cdef uint64_t changes
     cdef uint64_t change = 0
     cdef double left
+    cdef double entry_timeout
     cdef int result
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, parent)
@@ -79,9 +81,11 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
     directory = <ft_directory *>entry.body if entry.flags & BODY_DIRECTORY else NULL
     # "." and ".." come from file servers that export the mount; they are no names of the listing.  What no
     # name can be is refused with an errno of its own, by Python.
-    if directory == NULL or not directory.complete or is_dot(name) or length > LONGEST_NAME:
+    if (directory == NULL or not directory.complete or is_dot(name) or length > LONGEST_NAME
+            or table.flips & 1):
         pthread_mutex_unlock(&table.lock)
         return 0
+    entry_timeout = locked_entry_timeout(table, entry)
     slot = slot_find(directory, name, length, hash)
     if slot != NULL:
         child = locked_find_node(table, slot.child)
@@ -96,14 +100,14 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
         change = child.change
         if left > 0:
             locked_arm(table, child, ARMED_ATTRIBUTES)
-        if table.entry_timeout > 0:
+        if entry_timeout > 0:
             slot.flags |= SLOT_ARMED
         locked_raise(table, child)
     else:
         memset(&param, 0, sizeof(param))
-        if table.entry_timeout > 0:
+        if entry_timeout > 0:
             directory.given |= filter_bit(hash)
-    param.entry_timeout = table.entry_timeout
+    param.entry_timeout = entry_timeout
     table.answered += 1
     changes = ft_load(&table.changes)
     pthread_mutex_unlock(&table.lock)
@@ -186,7 +190,7 @@ cdef int answer_readlink(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexce
     cdef uint64_t changes
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, ino)
-    if entry == NULL or not entry.flags & BODY_LINK:
+    if entry == NULL or not entry.flags & BODY_LINK or table.flips & 1:
         pthread_mutex_unlock(&table.lock)
         return 0
     target = <ft_content *>entry.body

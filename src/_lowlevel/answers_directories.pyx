@@ -16,6 +16,7 @@ from fusetree._lowlevel.listing cimport ft_fill, listing_fill, locked_begins_col
 from fusetree._lowlevel.table cimport (
     ARMED_CONTENT,
     BODY_DIRECTORY,
+    SUSPENDED,
     ft_directory,
     ft_entry,
     locked_arm,
@@ -26,6 +27,7 @@ from fusetree._lowlevel.table cimport (
 cdef int answer_opendir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_info *fi) noexcept nogil:
     cdef ft_entry *entry
     cdef ft_directory *directory
+    cdef bint cached
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, ino)
     directory = <ft_directory *>entry.body if entry != NULL and entry.flags & BODY_DIRECTORY else NULL
@@ -35,9 +37,10 @@ cdef int answer_opendir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_fi
     # No handle: cookies say all that a reader needs, and the kernel keeps the inode while the directory is
     # open.
     fi.fh = 0
-    fi.cache_readdir = table.attr_timeout > 0
-    fi.keep_cache = table.attr_timeout > 0 and entry.notice == NULL
-    if table.attr_timeout > 0:
+    cached = table.attr_timeout > 0 and not entry.flags & SUSPENDED
+    fi.cache_readdir = cached
+    fi.keep_cache = cached and entry.notice == NULL
+    if cached:
         locked_arm(table, entry, ARMED_CONTENT)
     table.answered += 1
     pthread_mutex_unlock(&table.lock)
@@ -52,6 +55,7 @@ cdef int answer_readdir(
     cdef uint64_t change = 0
     cdef uint64_t changes
     cdef ft_entry *entry
+    cdef uint64_t flips = 0
     cdef size_t i
     cdef int result
     pthread_mutex_lock(&table.lock)
@@ -66,6 +70,7 @@ cdef int answer_readdir(
             pthread_mutex_unlock(&table.lock)
             return 0
     changes = ft_load(&table.changes)
+    flips = table.flips
     pthread_mutex_unlock(&table.lock)
     # The smallest READDIRPLUS record has 152 bytes.
     fill.size = size
@@ -81,6 +86,13 @@ cdef int answer_readdir(
         free(fill.counted)
         return 0
     pthread_mutex_lock(&table.lock)
+    if table.flips != flips or flips & 1:
+        # A part of it may be of before: Python, which waits until all is changed, answers.
+        pthread_mutex_unlock(&table.lock)
+        for i in range(fill.counted_used):
+            undo_lookup(table, fill.counted[i], 1)
+        free(fill.counted)
+        return 0
     table.answered += 1
     pthread_mutex_unlock(&table.lock)
     if result < 0:

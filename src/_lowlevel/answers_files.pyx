@@ -34,6 +34,7 @@ from fusetree._lowlevel.table cimport (
     CONTENT_KEEP_CACHE,
     CONTENT_SNAPSHOT,
     HANDLE_DIRECT_IO,
+    SUSPENDED,
     ft_content,
     ft_entry,
     ft_handle,
@@ -59,7 +60,7 @@ cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_
         return 0
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, ino)
-    if entry == NULL or not entry.flags & BODY_CONTENT:
+    if entry == NULL or not entry.flags & BODY_CONTENT or table.flips & 1:
         pthread_mutex_unlock(&table.lock)
         return 0
     content = <ft_content *>entry.body
@@ -77,6 +78,8 @@ cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_
     ft_noflush(fi, True)                # nothing was written, so close(2) has nothing to bring
     # While a notice is on its way the page cache may still hold what it is about.
     fi.keep_cache = not direct_io and entry.flags & CONTENT_KEEP_CACHE and entry.notice == NULL
+    if entry.flags & SUSPENDED:
+        fi.keep_cache = 0
     if not direct_io:
         locked_arm(table, entry, ARMED_CONTENT)
     table.answered += 1
@@ -124,7 +127,7 @@ cdef int answer_read(
     content = handle.content
     cached = content == NULL and not handle.flags & HANDLE_DIRECT_IO
     if content == NULL:
-        if not entry.flags & BODY_CONTENT or entry.flags & CONTENT_SNAPSHOT:
+        if not entry.flags & BODY_CONTENT or entry.flags & CONTENT_SNAPSHOT or table.flips & 1:
             pthread_mutex_unlock(&table.lock)
             return 0
         content = <ft_content *>entry.body

@@ -32,6 +32,7 @@ from fusetree._lowlevel.table cimport (
     HAS_ATTRIBUTES,
     KNOWN_KIND,
     SLOT_ARMED,
+    SUSPENDED,
     ft_directory,
     ft_slot,
     locked_arm,
@@ -132,6 +133,8 @@ cdef bint locked_current(
     else:
         attributes_pack(&entry.attributes, &param.attr)
         entry.flags |= KNOWN_KIND
+    if entry.flags & SUSPENDED:
+        param.attr_timeout = 0
     if param.attr_timeout > 0:
         locked_arm(table, entry, ARMED_ATTRIBUTES)
     return True
@@ -150,7 +153,8 @@ cdef int send_entry(
     locked_current(table, entry, change, publish, ttl, param)
     if param.entry_timeout > 0:
         directory = locked_find(table, parent)
-        if directory == NULL or not locked_name_leads(directory, name, length, hash, entry.node, stamp, True):
+        if directory == NULL or directory.flags & SUSPENDED or not locked_name_leads(
+                directory, name, length, hash, entry.node, stamp, True):
             param.entry_timeout = 0
     param.ino = entry.node_id
     locked_raise(table, entry)

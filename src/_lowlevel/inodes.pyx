@@ -13,6 +13,7 @@ Where the work is done, from the bottom up:
     statfs       what the file system tells of itself
     notices      what the kernel must be told                        notifier   the loop that tells it
     changes      withdraws and queues, as the program says           reaper     letting go
+    suspension   many changes as one
     coherence    the rule by which answers leave                     answers    answered without Python
 """
 
@@ -41,6 +42,7 @@ from fusetree._lowlevel.notifier cimport locked_drop_all, send_notices, take_due
 from fusetree._lowlevel.reaper cimport await_dead, close_table
 from fusetree._lowlevel.statfs cimport begin_statfs, publish_statfs, statfs_changed
 from fusetree._lowlevel.statistics cimport TableStatistics, statistics_of
+from fusetree._lowlevel.suspension cimport flip_begins, flip_ends, suspend_name, suspend_node
 from fusetree._lowlevel.table cimport (
     BODY_CONTENT,
     BODY_DIRECTORY,
@@ -467,6 +469,26 @@ cdef class InodeTable:
         see :meth:`changed`.
         """
         return directory_moved(self.c_table, directory, parent_ino)
+
+    def suspend(self, object node) -> Ticket | None:
+        """Let nothing of a node be cached until :meth:`flip_ends`, and have the kernel forget what it holds:
+        many changes are about to be recorded as one.  What is published stays so.  For :meth:`wait`.
+        """
+        return suspend_node(self.c_table, node)
+
+    def suspend_name(self, object directory, str name not None) -> Ticket | None:
+        """Have the kernel forget a name of a directory that is suspended.  For :meth:`wait`."""
+        return suspend_name(self.c_table, directory, name)
+
+    def flip_begins(self) -> None:
+        """All changes that are recorded until :meth:`flip_ends` are one: meanwhile nothing that may change is
+        answered without Python, whose handlers wait.
+        """
+        flip_begins(self.c_table)
+
+    def flip_ends(self, object nodes not None) -> None:
+        """All is recorded, and *nodes* are suspended no more."""
+        flip_ends(self.c_table, list(nodes))
 
     def wait(self, object tickets not None, double timeout) -> bool:
         """Wait until the kernel was told of all *tickets* (None among them is skipped), or for *timeout*

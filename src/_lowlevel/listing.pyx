@@ -33,6 +33,7 @@ from fusetree._lowlevel.table cimport (
     SLOT_ASKED,
     ft_entry,
     locked_arm,
+    locked_entry_timeout,
     locked_find,
     locked_find_node,
     locked_raise,
@@ -246,7 +247,7 @@ cdef bint add(
 
 
 cdef bint locked_add_slot(
-        ft_table *table, fuse_req_t req, ft_fill *fill, bint plus, ft_slot *slot,
+        ft_table *table, fuse_req_t req, ft_fill *fill, bint plus, double entry_timeout, ft_slot *slot,
         fuse_entry_param *param) noexcept nogil:
     # A child whose attributes are not current goes out with node id 0: the kernel then takes the name alone,
     # and no count.
@@ -257,7 +258,7 @@ cdef bint locked_add_slot(
         attributes_unpack(&child.attributes, &param.attr)
         param.ino = child.node_id
         param.attr_timeout = left
-        param.entry_timeout = table.entry_timeout
+        param.entry_timeout = entry_timeout
     else:
         child = NULL
         memset(param, 0, sizeof(param[0]))
@@ -271,7 +272,7 @@ cdef bint locked_add_slot(
         fill.counted_used += 1
         if left > 0:
             locked_arm(table, child, ARMED_ATTRIBUTES)
-        if table.entry_timeout > 0:
+        if entry_timeout > 0:
             slot.flags |= SLOT_ARMED
     return True
 
@@ -325,7 +326,9 @@ cdef int listing_fill(
             more = stop < directory.used
             while i < stop:
                 if directory.slots[i].name != NULL:
-                    if not locked_add_slot(table, req, fill, plus, &directory.slots[i], &param):
+                    if not locked_add_slot(
+                            table, req, fill, plus, locked_entry_timeout(table, entry), &directory.slots[i],
+                            &param):
                         more = False
                         break
                 cookie = directory.slots[i].cookie

@@ -41,6 +41,7 @@ cdef enum:
     CONTENT_KEEP_CACHE = 256    # files are opened keep_cache
     HAS_XATTRS = 512            # extended attributes are Python's business (else: there are none)
     KNOWN_KIND = 1024           # attributes hold at least the values of an earlier answer
+    SUSPENDED = 2048            # nothing of it may be cached: a transaction is about to show what it changed
     # ft_slot.flags
     SLOT_ARMED = 1              # the kernel was given this name with a timeout
     SLOT_ASKED = 2              # Python was asked for the child's attributes since they were published last
@@ -203,6 +204,8 @@ cdef struct ft_table:
     int gone                    # nobody takes notices any more: they are dropped
     int closed                  # close() was called: the root is gone too
     int told                    # while a change is recorded: the kernel made it, so no notice is queued
+    # odd while many changes are recorded as one: then C answers nothing of what may change
+    uint64_t flips
     # counters
     uint64_t contents           # ft_content alive
     uint64_t answered
@@ -229,8 +232,11 @@ cdef void locked_raise(ft_table *table, ft_entry *entry) noexcept nogil         
 cdef void locked_lower(ft_table *table, ft_entry *entry, uint64_t count) noexcept nogil
 # Publish attributes, for *ttl* seconds or (infinite) until the next change
 cdef void locked_store_attributes(ft_entry *entry, const c_stat *stat, double ttl) noexcept nogil
-# For how many seconds the kernel may keep the published attributes; negative: none are published
+# For how many seconds the kernel may keep the published attributes; negative: none are published, or they
+# are being changed
 cdef double locked_time_left(const ft_table *table, const ft_entry *entry) noexcept nogil
+# For how many seconds the kernel may keep names of a directory
+cdef double locked_entry_timeout(const ft_table *table, const ft_entry *directory) noexcept nogil
 cdef void locked_pin(ft_table *table, ft_entry *entry) noexcept nogil
 cdef void locked_unpin(ft_table *table, ft_entry *entry) noexcept nogil
 cdef void locked_arm(ft_table *table, ft_entry *entry, uint32_t bits) noexcept nogil

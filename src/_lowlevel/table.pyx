@@ -282,14 +282,20 @@ cdef void locked_store_attributes(ft_entry *entry, const c_stat *stat, double tt
 
 cdef double locked_time_left(const ft_table *table, const ft_entry *entry) noexcept nogil:
     cdef double left
-    if not entry.flags & HAS_ATTRIBUTES:
+    if not entry.flags & HAS_ATTRIBUTES or table.flips & 1:
         return -1
+    if entry.flags & SUSPENDED:
+        return 0
     if entry.end.expires_ns == 0:
         return table.attr_timeout
     left = (entry.end.expires_ns - monotonic_ns()) / 1e9
     if left <= 0:
         return -1
     return left if left < table.attr_timeout else table.attr_timeout
+
+
+cdef double locked_entry_timeout(const ft_table *table, const ft_entry *directory) noexcept nogil:
+    return 0 if directory.flags & SUSPENDED else table.entry_timeout
 
 
 cdef void locked_bury(ft_table *table) noexcept nogil:

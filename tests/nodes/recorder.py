@@ -43,6 +43,15 @@ class Recorder:
         for ticket in tickets:
             self.open_tickets.remove(ticket)  # type: ignore[arg-type]
 
+    def suspend(self, nodes: list[Node], names: list[tuple[Dir, str]]) -> None:
+        self.events.append(("suspend", set(nodes), set(names)))
+
+    def flip_begins(self) -> None:
+        self.events.append(("flip",))
+
+    def flip_ends(self, nodes: list[Node]) -> None:
+        self.events.append(("flipped", set(nodes)))
+
     def take(self) -> list[Event]:
         """The events since the last call; every ticket must have come back by now."""
         assert not self.open_tickets

@@ -43,6 +43,10 @@ logger = logging.getLogger("fusetree.adapter")
 
 _ATTRIBUTES: Final = Change.ATTRIBUTES
 
+#: How often, and for how long each time (in seconds), a transaction has the kernel forget what was before.
+_ROUNDS: Final = 3
+_PATIENCE: Final = 0.1
+
 
 @attrs.frozen
 class CacheStatistics:
@@ -112,6 +116,36 @@ class CacheObserver:
         # A directory that is gone may come back, and the kernel would not forgive it that it was told so.
         deleted = child._parents_ is None and child.file_type != stat.S_IFDIR
         return table.child_removed(directory, name, child, deleted=deleted, told=is_told(self, directory))
+
+    # ---- transactions
+
+    def suspend(self, nodes: list[Node], names: list[tuple[Dir, str]]) -> None:
+        """Let nothing of them be cached until `flip_ends`, and wait until the kernel has forgotten what it
+        had, where a change would wait for that. Requests that wait for the transaction may hold the kernel
+        up, so it is not waited for long.
+        """
+        table = self._table
+        if table is None:
+            return
+        patient = not inside_handler() and not on_serving_loop()
+        tickets = [table.suspend_name(directory, name) for directory, name in names]
+        for _ in range(_ROUNDS):  # pages may be read again, and are cached then
+            tickets += [table.suspend(node) for node in nodes]
+            waited_for = [ticket for ticket in tickets if ticket is not None]
+            if not waited_for or not patient:
+                break
+            table.wait(waited_for, min(self._wait, _PATIENCE))
+            tickets = []
+
+    def flip_begins(self) -> None:
+        """What is told until `flip_ends` is one change."""
+        if self._table is not None:
+            self._table.flip_begins()
+
+    def flip_ends(self, nodes: list[Node]) -> None:
+        """All is told."""
+        if self._table is not None:
+            self._table.flip_ends(nodes)
 
     # ---- waiting; called with no lock held
 

@@ -14,6 +14,7 @@ from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations
 from fusetree.lowlevel import FileInfo
 from fusetree.nodes.base import Policy
 from fusetree.nodes.directory import Dir
+from fusetree.nodes.held import flip_lock, seen
 from fusetree.nodes.links import parents_of
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class DirectoryHandlers(TreeOperations):
         """Publish the complete listing: afterwards it is read, and unknown names are refused, in C."""
         parent_ino = self._parent_ino(directory)
         # The observer is told of changes of names under the same lock: none is missed, none comes twice.
-        with directory.lock:
-            children = directory.children_snapshot()
+        # No transaction shows what it changed in between, either.
+        with directory.lock, flip_lock:
+            children = list(seen(directory)._tree_().items())
             items = ((name, child, child.ino, child.file_type >> 12) for name, child in children)
             self.inode_table.publish_directory(inode, items, parent_ino=parent_ino)
         now = self._parent_ino(directory)
@@ -47,7 +49,7 @@ class DirectoryHandlers(TreeOperations):
 
     def _parent_ino(self, directory: Dir) -> int:
         if directory is not self.root:  # the kernel knows what lies above the root
-            for parent in parents_of(directory):
+            for parent in parents_of(seen(directory)):
                 return parent.ino
         return directory.ino
 
@@ -78,7 +80,8 @@ class DirectoryHandlers(TreeOperations):
         if not table.is_published(inode):
             self.publish_directory(inode, self.directory(inode))
         told = [self._told(cast("Node", child)) for child in table.cold(token, inode, start_id)]
-        table.fill(token, inode, start_id)
+        with flip_lock:
+            table.fill(token, inode, start_id)
         del told  # it kept their node ids until they were counted
 
     def _told(self, child: Node) -> NodeAttributes | None:

@@ -14,6 +14,7 @@ from fusetree.adapter.names import encode
 from fusetree.adapter.usercode import call
 from fusetree.nodes.attributes import Attributes
 from fusetree.nodes.base import FileNode, Policy
+from fusetree.nodes.held import seen, steady
 from fusetree.nodes.special import SpecialNode
 from fusetree.nodes.symlink import Symlink
 
@@ -78,7 +79,14 @@ class Entries:
         return attr
 
     def fill(self, attr: NodeAttributes, node: Node) -> None:
-        """Read the node's values into what `begin` returned."""
+        """Read the node's values, as readers see them, into what `begin` returned."""
+        while True:
+            view = seen(node)
+            self._fill(attr, view)
+            if seen(node) is view:  # else it was held meanwhile, and a part of it may be of after
+                break
+
+    def _fill(self, attr: NodeAttributes, node: Node) -> None:
         file_type = node.file_type
         attr.st_ino = node.ino
         attr.st_mode = file_type | node.mode
@@ -93,12 +101,11 @@ class Entries:
             file: FileNode = node  # type: ignore[assignment]  # what its type says; a cast costs a call
             if file.policy is _DYNAMIC:
                 dynamic = True
-                size = call(file.size)
+                size = steady(lambda: call(file.size))
             else:
                 size = file.size()
-            if size:
-                attr.st_size = size
-                attr.st_blocks = file.blocks(size)
+            attr.st_size = size or 0
+            attr.st_blocks = file.blocks(size) if size else 0
         elif file_type == _S_IFLNK:
             if kind.readlink is None:
                 attr.st_size = len(encode(cast("Symlink", node).target))
@@ -107,8 +114,9 @@ class Entries:
         attr.st_atime_ns = node.atime_ns
         attr.st_mtime_ns = node.mtime_ns
         attr.st_ctime_ns = node.ctime_ns
-        if kind.getattr is not None:
-            _override(attr, call(kind.getattr, node), node)
+        getattr_method = kind.getattr
+        if getattr_method is not None:
+            _override(attr, steady(lambda: call(getattr_method, node)), node)
         if dynamic:
             ttl = min(node.ttl, self._timeout)
             if ttl > 0:

@@ -19,6 +19,7 @@ from fusetree.lowlevel import FileInfo
 from fusetree.nodes.attributes import Attributes
 from fusetree.nodes.base import Policy
 from fusetree.nodes.filerange import FileRange
+from fusetree.nodes.held import seen, state, steady, undisturbed
 
 if TYPE_CHECKING:
     from fusetree.lowlevel import RequestContext
@@ -51,13 +52,15 @@ class FileHandlers(TreeOperations):
             if own is not None:
                 return own
         if flags & _WRITES_OR_TRUNCATES:
+            if state.active is not None:
+                undisturbed()
             return self._open_for_writing(inode, node, flags)
-        if not node.readable:
+        if not seen(node).readable:
             refuse(errno.EACCES)
         table = self.inode_table
         policy = node.policy
         if policy is _DYNAMIC:
-            made = call(node._opened_)
+            made = steady(lambda: call(node._opened_))
             if isinstance(made, bytes):
                 fh = table.open(inode, content=made, direct_io=True)
             else:
@@ -101,7 +104,11 @@ class FileHandlers(TreeOperations):
     def _publish(self, inode: int, node: FileNode) -> bytes | memoryview | FileRange:
         """The content as it is now, which C gives to whoever opens or reads the file until it changes."""
         attr = self.entries.begin(node)
-        content = node._source_()
+        while True:
+            view = seen(node)
+            content = view._source_()
+            if seen(node) is view:
+                break
         snapshot = node.policy is _SNAPSHOT
         cached = self.kernel_cache and not snapshot
         if isinstance(content, FileRange):

@@ -18,6 +18,7 @@ from fusetree.flags import MAX_NAME_BYTES, R_OK, W_OK, X_OK
 from fusetree.lowlevel import StatvfsData
 from fusetree.nodes.attributes import Attributes, FileSystemSize
 from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
+from fusetree.nodes.held import seen, state, steady, undisturbed
 
 if TYPE_CHECKING:
     from fusetree.lowlevel import EntryAttributes, RequestContext, SetattrFields
@@ -41,6 +42,8 @@ class InodeHandlers(TreeOperations):
         node: Node = self.node(inode)
         if self.ro:
             refuse(errno.EROFS)
+        if state.active is not None:
+            undisturbed()
         changes = Attributes(
             mode=attr.st_mode & 0o7777 if fields.update_mode else None,
             uid=attr.st_uid if fields.update_uid else None,
@@ -118,9 +121,13 @@ class InodeHandlers(TreeOperations):
             refuse(errno.EINVAL)
         method = self.kind_of(node).readlink
         if method is not None:
-            return encode(call(method, node))
+            return encode(steady(lambda: call(method, node)))
         attr = self.entries.begin(node)
-        target = encode(node.target)
+        while True:
+            view = seen(node)
+            target = encode(view.target)
+            if seen(node) is view:
+                break
         self.inode_table.publish_link(inode, attr.change, target)
         return target
 
@@ -144,6 +151,7 @@ class InodeHandlers(TreeOperations):
         method = self.kind_of(node).access
         if method is not None:
             return bool(call(method, node, mode))
+        node = seen(node)
         bits = node.mode
         if ctx.uid == 0:  # reads what anybody may read, and writes what can be written
             bits |= bits >> 3 | bits >> 6 | W_OK

@@ -20,6 +20,7 @@ from fusetree.adapter.usercode import call, call_told
 from fusetree.flags import MAX_NAME_BYTES, RENAME_EXCHANGE, RENAME_NOREPLACE
 from fusetree.nodes.base import Node
 from fusetree.nodes.directory import Dir
+from fusetree.nodes.held import flip_lock, seen, state, steady, undisturbed
 from fusetree.nodes.moves import exchange, move
 
 if TYPE_CHECKING:
@@ -49,6 +50,16 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
 
     def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> EntryAttributes:
         """The attributes of a child; ENOENT when there is none."""
+        while True:
+            flips = state.flips
+            if not flips & 1:
+                found = self._lookup(parent_inode, name)
+                if state.flips == flips:  # else name and attributes may not belong together
+                    return found
+            with flip_lock:
+                pass
+
+    def _lookup(self, parent_inode: int, name: bytes) -> NodeAttributes:
         directory = self.directory(parent_inode)
         kind = self.kind_of(directory)
         text = _text(name)
@@ -57,8 +68,9 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             if child is None:
                 refuse(errno.ENOENT)
             return self._own_entry(directory, child)
-        child = directory.child(text)
-        small = not kind.names and len(directory) <= _PUBLISHED_AT_LOOKUP
+        view = seen(directory)
+        child = view.child(text)
+        small = not kind.names and len(view) <= _PUBLISHED_AT_LOOKUP
         if small and not self.inode_table.is_published(parent_inode):
             self.publish_directory(parent_inode, directory)
         if child is None:
@@ -88,7 +100,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         if method is None:
             return directory.child(name)
         try:
-            child = call(method, directory, name)
+            child = steady(lambda: call(method, directory, name))
         except FileNotFoundError:
             return None
         if child is not None and not isinstance(child, Node):
@@ -166,6 +178,8 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
 
     def _free_place(self, inode: int, name: bytes) -> tuple[Dir, str]:
         """A directory, and a name that is free there."""
+        if state.active is not None:
+            undisturbed()
         directory = self.directory(inode)
         text = _text(name)
         if self._child(directory, text) is not None:
@@ -278,6 +292,8 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
 
     def _taken_place(self, inode: int, name: bytes) -> tuple[Dir, str, Node]:
         """A directory, and a name that leads somewhere there."""
+        if state.active is not None:
+            undisturbed()
         directory = self.directory(inode)
         text = _text(name)
         child = self._child(directory, text)

@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from fusetree.nodes.base import WriteStyle
+from fusetree.nodes.held import state, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,11 @@ def inside_handler() -> bool:
 
 
 def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call code that may be the program's own, marked as running inside a handler."""
+    """Call code that may be the program's own, marked as running inside a handler. A transaction of the
+    program is waited for.
+    """
+    if state.active is not None:
+        undisturbed()
     token = _inside.set(True)
     try:
         return function(*args, **kwargs)
@@ -80,6 +85,8 @@ def store(node: FileNode, data: bytes, append: bool) -> None:
         OSError: EINVAL when the node does not take the value (its old value stays), else what the node
             raised.
     """
+    if state.active is not None:
+        undisturbed()
     token = _inside.set(True)
     try:
         node.store(data, append)

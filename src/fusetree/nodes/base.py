@@ -27,13 +27,14 @@ import attrs
 
 from fusetree.nodes.capabilities import check_capabilities
 from fusetree.nodes.docs import class_doc
+from fusetree.nodes.held import hold, keep, state
 from fusetree.nodes.locks import FREE_THREADED, gate
 from fusetree.nodes.stamps import now_ns, read_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from typing_extensions import dataclass_transform
+    from typing_extensions import Self, dataclass_transform
 
     from fusetree.nodes.directory import Dir
     from fusetree.nodes.filerange import FileRange
@@ -133,6 +134,17 @@ class Observer(Protocol):
 
     def settle(self, tickets: list[object]) -> None:
         """Wait, if it is wanted and possible here, until readers can no longer see what was before."""
+
+    def suspend(self, nodes: list[Node], names: list[tuple[Dir, str]]) -> None:
+        """A transaction is about to show what it changed: let nothing of these nodes, and of names of
+        directories, be cached from now on, and what is cached be forgotten; wait for that as `settle` does.
+        """
+
+    def flip_begins(self) -> None:
+        """All further changes that are told, until `flip_ends`, are to be one."""
+
+    def flip_ends(self, nodes: list[Node]) -> None:
+        """All is told; what was suspended may be cached again."""
 
 
 Pending = list[tuple[Observer, object]]
@@ -243,7 +255,10 @@ class Node:
 
     @mode.setter
     def mode(self, mode: int) -> None:
-        self._mode_ = check_mode(mode)
+        mode = check_mode(mode)
+        if state.active is not None:
+            hold(self)
+        self._mode_ = mode
         self.changed(_ATTRIBUTES)
 
     @property
@@ -253,7 +268,10 @@ class Node:
 
     @uid.setter
     def uid(self, uid: int | None) -> None:
-        self._uid_ = _check_owner(uid)
+        uid = _check_owner(uid)
+        if state.active is not None:
+            hold(self)
+        self._uid_ = uid
         self.changed(_ATTRIBUTES)
 
     @property
@@ -263,7 +281,10 @@ class Node:
 
     @gid.setter
     def gid(self, gid: int | None) -> None:
-        self._gid_ = _check_owner(gid)
+        gid = _check_owner(gid)
+        if state.active is not None:
+            hold(self)
+        self._gid_ = gid
         self.changed(_ATTRIBUTES)
 
     @property
@@ -315,6 +336,8 @@ class Node:
         """
         atime = self.atime_ns if atime_ns is None else operator.index(atime_ns)
         mtime = self.mtime_ns if mtime_ns is None else operator.index(mtime_ns)
+        if state.active is not None:
+            hold(self)
         self._times_ = (atime, mtime, now_ns())
         self.changed(_ATTRIBUTES)
 
@@ -349,6 +372,8 @@ class Node:
             what: `Change.CONTENT` moves the times of change and of content, `Change.ATTRIBUTES` alone only
                 the former.
         """
+        if state.active is not None:
+            hold(self)
         # The setter of an entry comes through here each time, so the usual case has no further call.
         if what is _ALL and isinstance(self._times_, int):
             self._times_ = read_clock()
@@ -358,6 +383,8 @@ class Node:
 
     def _tell_(self, what: Change) -> None:
         """Tell readers what `changed` tells, the times being right already."""
+        if state.active is not None and keep(self, "changed", what):
+            return
         observers = self._observing_() if FREE_THREADED else self._observers_
         if observers:
             pending = [
@@ -405,6 +432,21 @@ class Node:
             self._times_ = now
         else:
             self._times_ = (times[0], now, now)
+
+    def _held_with_(self) -> Node | None:
+        """What is held before it by a transaction: where its state lies."""
+        return None
+
+    def _before_(self) -> None:
+        """Bring what the node holds into a state in which a copy of its slots is a copy of the node. The lock
+        of its children, or its gate, is held.
+        """
+
+    def _after_copy_(self, copy: Self) -> None:
+        """Copy what a copy of the slots would share."""
+
+    def _restored_(self, before: Self) -> None:
+        """Its slots are about to be those of *before* again, which `_before_` and `_after_copy_` made."""
 
     def _doc_(self) -> str | None:
         """What it is, in the words of who declared it, as they were written; see `fusetree.nodes.docs`."""

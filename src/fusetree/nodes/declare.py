@@ -15,6 +15,7 @@ from fusetree.nodes.declared import Declared, attributes_of
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.fields import ENTRY
 from fusetree.nodes.file import File
+from fusetree.nodes.held import hold, state
 from fusetree.nodes.locks import FREE_THREADED, gate
 from fusetree.nodes.symlink import Symlink
 
@@ -193,6 +194,11 @@ def _setter(declared: Declared) -> Callable[[Dir, str, Any], None]:
         hook = field.hook
         if hook is not None:
             value = hook(self, field.attribute, value)
+        # Not while a constructor is still at it.
+        if state.active is not None and self._subdirectories_ >= 0:
+            hold(self)
+            if field.is_file:
+                hold(self._tree_()[field.file])
         if field.is_entry and not field.is_child:
             store(self, name, value)
             # Stored first and looked for readers afterwards: see fusetree.nodes.locks about the gate.

@@ -17,14 +17,19 @@ import attrs
 from fusetree.nodes.auto import as_node
 from fusetree.nodes.base import Change, Node, Pending, check_mode, node_class, settle
 from fusetree.nodes.declared import NOTHING_DECLARED, Declared
+from fusetree.nodes.held import keep, state
 from fusetree.nodes.links import add_link, check_place, drop_link
 from fusetree.nodes.locks import LINKS, structure_lock
-from fusetree.nodes.moves import move, tell_links
+from fusetree.nodes.moves import hold_names, move, tell_links
 from fusetree.nodes.names import check_name
+from fusetree.nodes.transactions import transaction
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from typing_extensions import Self
 
 __all__ = ["Dir"]
 
@@ -261,6 +266,29 @@ class Dir(Node):
         target._refuse_declared_(new_name)
         move(source, old_name, target, new_name, old)
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make all changes of a block visible at once: ``with root.transaction():``.
+
+        Until the block ends, readers through a mount see everything as it was before, while the block itself
+        sees what it has changed. Then all of it appears together: no request is answered with one half of it,
+        and when the `with` statement has returned, no reader gets an older answer. An exception that leaves
+        the block takes the changes back: attributes, children, contents. (Not what was changed inside a value
+        in place, a list that is appended to, say, nor what lies outside of the nodes.)
+
+        It covers whatever this thread (task, context) changes in the block, in any tree; blocks inside it are
+        part of it. Transactions of other threads wait. What other threads change without one is visible at
+        once, unless the block has changed the same node before: then together with it.
+
+        Requests that change something through a mount, and those that run code of the program (computed
+        files, documents, classes that answer by themselves), wait until the block has ended, for ten seconds
+        at most (EBUSY): keep it short, and do not wait in it for somebody who uses the mount.
+
+        Raises:
+            RuntimeError: Another task of this thread is in a transaction: do not await inside of one on a
+                loop where other tasks begin some.
+        """
+        return transaction()
+
     def _as_child_(self, value: Any) -> Node:
         """The node that something becomes when it is put here."""
         return as_node(value)
@@ -287,6 +315,8 @@ class Dir(Node):
 
     def _put_(self, name: str, child: Node) -> None:
         pending: Pending = []
+        if state.active is not None:
+            hold_names(self, name, child)
         with self.lock:
             children = self._tree_()
             old = children.get(name)
@@ -303,6 +333,8 @@ class Dir(Node):
 
     def _take_out_(self, name: str) -> Node | None:
         pending: Pending = []
+        if state.active is not None:
+            hold_names(self, name)
         with self.lock:
             children = self._tree_()
             old = children.get(name)
@@ -323,6 +355,8 @@ class Dir(Node):
         """Store a declared child in its attribute, and put it in the place of the one before."""
         pending: Pending = []
         had = left = 0
+        if state.active is not None:
+            hold_names(self, name, child)
         with self.lock:
             old: Node | None = getattr(self, field, None)
             if old is child:
@@ -369,6 +403,8 @@ class Dir(Node):
 
     def _tell_set_(self, name: str, child: Node, pending: Pending) -> None:
         self._touch_(Change.ALL)
+        if state.active is not None and keep(self, "child_set", name, child):
+            return
         for observer in self._observing_():
             ticket = observer.child_set(self, name, child)
             if ticket is not None:
@@ -376,10 +412,18 @@ class Dir(Node):
 
     def _tell_removed_(self, name: str, child: Node, pending: Pending) -> None:
         self._touch_(Change.ALL)
+        if state.active is not None and keep(self, "child_removed", name, child):
+            return
         for observer in self._observing_():
             ticket = observer.child_removed(self, name, child)
             if ticket is not None:
                 pending.append((observer, ticket))
+
+    def _before_(self) -> None:
+        self._tree_()  # the nodes of its entries are the same before and after
+
+    def _after_copy_(self, copy: Self) -> None:
+        copy._children_ = dict(self._tree_())
 
     def __repr__(self) -> str:
         children = self._children_

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from fusetree.nodes.base import MAX_VALUE_SIZE, FileNode, Policy, WriteStyle, node_class
 from fusetree.nodes.codecs import Document
+from fusetree.nodes.held import seen
 from fusetree.nodes.locks import gate
 
 if TYPE_CHECKING:
     import threading
 
+    from typing_extensions import Self
+
+    from fusetree.nodes.base import Node
     from fusetree.nodes.declared import Field
     from fusetree.nodes.directory import Dir
 
@@ -77,6 +81,12 @@ class EntryFile(FileNode):
     def _gate_(self) -> threading.RLock:
         # The setter of the owner passes through one gate for the owner and all its entries.
         return gate(self._owner_)
+
+    def _held_with_(self) -> Node | None:
+        return self._owner_
+
+    def _after_copy_(self, copy: Self) -> None:
+        copy._owner_ = seen(self._owner_)
 
     def _doc_(self) -> str | None:
         return self._field_.options.doc

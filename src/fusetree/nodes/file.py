@@ -14,6 +14,7 @@ import attrs
 
 from fusetree.nodes.base import FileNode, Policy, WriteStyle, node_class
 from fusetree.nodes.filerange import FileRange
+from fusetree.nodes.held import hold, state
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
@@ -157,6 +158,8 @@ class File(FileNode):
             append: Whether what is there stays in front of it.
         """
         new = as_content(data)
+        if state.active is not None:
+            hold(self)
         with self._gate_():
             if append:
                 self._patch_(as_bytes(new), len(self._data_))
@@ -179,6 +182,8 @@ class File(FileNode):
         """
         if not data:
             return 0
+        if state.active is not None:
+            hold(self)
         with self._gate_():
             self._patch_(data, offset)
         self.changed()
@@ -190,6 +195,8 @@ class File(FileNode):
         Raises:
             OSError: EFBIG, the size is above `max_size`.
         """
+        if state.active is not None:
+            hold(self)
         with self._gate_():
             data = self._data_
             if isinstance(data, (memoryview, FileRange)):
@@ -211,6 +218,9 @@ class File(FileNode):
             buffer.extend(bytes(offset - len(buffer)))
         buffer[offset:end] = data
         self._data_ = buffer
+
+    def _before_(self) -> None:
+        self.content()  # what is patched from now on is a copy
 
     def _check_size_(self, size: int) -> None:
         if size > self.max_size:

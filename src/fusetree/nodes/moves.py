@@ -12,6 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from fusetree.nodes.base import Change, Node, Pending, settle
+from fusetree.nodes.held import hold, keep, state
 from fusetree.nodes.links import add_link, check_place, drop_link
 from fusetree.nodes.locks import LINKS, structure_index
 
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
     from fusetree.nodes.directory import Dir
 
-__all__ = ["exchange", "move", "tell_links"]
+__all__ = ["exchange", "hold_names", "move", "tell_links"]
+
+
+def hold_names(directory: Dir, name: str, child: Node | None = None) -> None:
+    """Say that a directory is about to have another node (None: none) under a name."""
+    hold(directory)
+    old = directory._tree_().get(name)
+    for node in (child, old):
+        if node is not None:
+            hold(node)  # its names are counted
 
 
 def tell_links(node: Node, others: int, pending: Pending) -> None:
@@ -29,6 +39,8 @@ def tell_links(node: Node, others: int, pending: Pending) -> None:
     """
     if (others and node.file_type != stat.S_IFDIR) or node.nlink == 0:
         node._touch_(Change.ATTRIBUTES)
+        if state.active is not None and keep(node, "changed", Change.ATTRIBUTES):
+            return
         for observer in node._observing_():
             ticket = observer.changed(node, Change.ATTRIBUTES)
             if ticket is not None:
@@ -69,6 +81,9 @@ def move(source: Dir, old_name: str, target: Dir, new_name: str, path: str) -> N
     """
     pending: Pending = []
     left = 0
+    if state.active is not None:
+        hold_names(source, old_name)
+        hold_names(target, new_name)
     with _both_locked(source, target):
         child = source._tree_().get(old_name)
         if child is None:
@@ -103,6 +118,9 @@ def exchange(source: Dir, old_name: str, target: Dir, new_name: str) -> None:
         ValueError: A directory would come below itself.
     """
     pending: Pending = []
+    if state.active is not None:
+        hold_names(source, old_name)
+        hold_names(target, new_name)
     with _both_locked(source, target):
         one = source._tree_().get(old_name)
         other = target._tree_().get(new_name)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import attrs
 
 from fusetree.nodes.base import Node, node_class
+from fusetree.nodes.held import hold, state
 
 __all__ = ["Symlink"]
 
@@ -65,7 +66,10 @@ class Symlink(Node):
 
     @target.setter
     def target(self, target: str | os.PathLike[str]) -> None:
-        self._target_ = check_target(target)
+        text = check_target(target)
+        if state.active is not None:
+            hold(self)
+        self._target_ = text
         self.changed()
 
     def __repr__(self) -> str:

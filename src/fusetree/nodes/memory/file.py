@@ -10,11 +10,14 @@ import attrs
 
 from fusetree.nodes.base import Change, FileNode, Policy, WriteStyle, node_class
 from fusetree.nodes.file import as_bytes, as_content
+from fusetree.nodes.held import hold, state
 from fusetree.nodes.memory.member import MemoryMember
 from fusetree.nodes.memory.pages import Pages
 from fusetree.nodes.memory.space import PAGE
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from fusetree.nodes.attributes import Attributes
     from fusetree.nodes.base import Node
     from fusetree.nodes.memory.space import Space
@@ -99,6 +102,8 @@ class MemoryFile(MemoryMember, FileNode):
             OSError: ENOSPC, the tree is full; the content stays as it was.
         """
         new = as_bytes(as_content(data))
+        if state.active is not None:
+            hold(self)
         with self._gate_():
             if append:
                 self._write_(new, self._pages_.size)
@@ -115,6 +120,8 @@ class MemoryFile(MemoryMember, FileNode):
 
     def truncate(self, size: int) -> None:
         """Cut off at *size* bytes, or grow to that size by a hole, as ftruncate(2) does."""
+        if state.active is not None:
+            hold(self)
         with self._gate_():
             self._resize_(size)
         self.changed()
@@ -137,6 +144,8 @@ class MemoryFile(MemoryMember, FileNode):
         Raises:
             OSError: ENOSPC, the tree is full; nothing was written.
         """
+        if state.active is not None:
+            hold(self)
         with self._gate_():
             self._write_(data, offset)
         self.changed()
@@ -144,6 +153,8 @@ class MemoryFile(MemoryMember, FileNode):
 
     def setattr(self, changes: Attributes) -> None:
         """Everything may be changed: the kernel has checked who asks."""
+        if state.active is not None:
+            hold(self)
         if changes.size is not None:
             with self._gate_():
                 self._resize_(changes.size)
@@ -152,6 +163,8 @@ class MemoryFile(MemoryMember, FileNode):
 
     def fallocate(self, mode: int, offset: int, length: int) -> None:
         """Reserve space, punch a hole or zero a range; EOPNOTSUPP for what moves content about."""
+        if state.active is not None:
+            hold(self)
         pages = self._pages_
         end = offset + length
         with self._gate_():
@@ -216,6 +229,10 @@ class MemoryFile(MemoryMember, FileNode):
                 space.give_inode()
                 self._space_ = None
                 raise
+
+    def _after_copy_(self, copy: Self) -> None:
+        MemoryMember._after_copy_(self, copy)
+        copy._pages_ = self._pages_.copy()
 
     def _held_(self) -> int:
         return self._pages_.count * PAGE + MemoryMember._held_(self)

@@ -10,10 +10,13 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from fusetree.nodes.base import Change, Node
+from fusetree.nodes.held import hold, state
 from fusetree.nodes.stamps import now_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from typing_extensions import Self
 
     from fusetree.nodes.attributes import Attributes
     from fusetree.nodes.memory.space import Space
@@ -68,6 +71,14 @@ class MemoryMember(_Base):
         """How many bytes it has on the account."""
         return sum(map(len, (self._xattrs_ or {}).values()))
 
+    def _after_copy_(self, copy: Self) -> None:
+        copy._space_ = None  # it is not counted
+        super()._after_copy_(copy)
+
+    def _restored_(self, before: Self) -> None:
+        if self._space_ is not None:
+            self._space_.retake(before._held_() - self._held_())
+
     # ---- attributes
 
     @property
@@ -82,6 +93,8 @@ class MemoryMember(_Base):
 
     def setattr(self, changes: Attributes) -> None:
         """Everything may be changed: the kernel has checked who asks."""
+        if state.active is not None:
+            hold(self)
         self._take_(changes)
         self._touch_(_ATTRIBUTES)
         if changes.atime_ns is not None or changes.mtime_ns is not None:
@@ -138,6 +151,8 @@ class MemoryMember(_Base):
         """Set one; EOPNOTSUPP for those of the system (ACLs), which nobody here would obey."""
         if name.startswith("system."):
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        if state.active is not None:
+            hold(self)
         with self._gate_():
             known = self._xattrs_ or {}
             self._account_(len(value) - len(known.get(name, b"")))
@@ -146,6 +161,8 @@ class MemoryMember(_Base):
 
     def removexattr(self, name: str) -> None:
         """Remove one; ENODATA when there is none of that name."""
+        if state.active is not None:
+            hold(self)
         with self._gate_():
             left = dict(self._xattrs_ or {})
             value = left.pop(name, None)

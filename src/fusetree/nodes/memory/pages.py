@@ -42,6 +42,16 @@ class Pages:
         """How many pages there are."""
         return len(self._pages)
 
+    def copy(self) -> Pages:
+        """The same content; what is written to one is not seen in the other."""
+        made = Pages()
+        made.size = self.size
+        made._pages = {
+            number: bytes(page) if isinstance(page, bytearray) else page
+            for number, page in self._pages.items()
+        }
+        return made
+
     def missing(self, offset: int, length: int) -> int:
         """How many pages a write there would make."""
         first, end = offset // PAGE, -(-(offset + length) // PAGE)

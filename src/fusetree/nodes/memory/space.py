@@ -58,6 +58,11 @@ class Space:
         with self._lock:
             self._bytes -= amount
 
+    def retake(self, amount: int) -> None:
+        """Take bytes that were there before, or give them back if below 0, whatever the limit says."""
+        with self._lock:
+            self._bytes += amount
+
     def take_inode(self) -> None:
         """Take an inode.
 

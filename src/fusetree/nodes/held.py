@@ -1,0 +1,144 @@
+"""What a transaction holds back: which nodes it has changed, and how readers still see them.
+
+While one is open, a node that it changes is *held*: readers through a mount are shown the node as it was
+before (`seen`), and what its observers were to be told of is kept (`keep`), until everything becomes
+visible at once. This file knows that much, so that the nodes can ask; what a transaction does is in
+`fusetree.nodes.transactions`.
+
+Rule 1: a node is held before it is changed first. Then whoever reads values, and finds afterwards that the
+    node is still not held, has read only what was before.
+Rule 2: `flip_lock` comes after the structure locks and before the gates. With it held, observers are told
+    and nothing else is called.
+Rule 3: one transaction is open at a time in a process.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fusetree.nodes.base import Node
+
+    N = TypeVar("N", bound=Node)
+    R = TypeVar("R")
+
+__all__ = ["Holder", "closed", "flip_lock", "hold", "keep", "mine", "seen", "state", "steady", "undisturbed"]
+
+logger = logging.getLogger("fusetree.nodes")
+
+#: For how long a request waits for a transaction to end, in seconds.
+PATIENCE: Final = 10.0
+
+#: How often what ran while a transaction began or ended is done again, before its result stands.
+_ATTEMPTS: Final = 8
+
+
+class Holder(Protocol):
+    """The open transaction, as nodes know it."""
+
+    #: The thread that opened it.
+    thread: int
+
+    def hold(self, node: Node) -> None:
+        """Remember the node as it is now, unless it is held already."""
+
+    def keep(self, node: Node, event: str, *arguments: Any) -> None:
+        """Remember what the observers of a held node are to be told of."""
+
+
+class State:
+    """What every thread may look at without a lock."""
+
+    __slots__ = ("active", "flips", "held", "serial")
+
+    def __init__(self) -> None:
+        #: The open transaction.
+        self.active: Holder | None = None
+        #: By identity of a held node: a copy of the node as it was.
+        self.held: dict[int, Node] = {}
+        #: Odd while everything is being made visible; raised again behind it.
+        self.flips = 0
+        #: Raised when a transaction begins and when it ends.
+        self.serial = 0
+
+
+#: The state of this process.
+state: Final = State()
+
+#: The transaction of this thread, task or context.
+mine: Final[ContextVar[Holder | None]] = ContextVar("fusetree_transaction", default=None)
+
+#: Held while everything is made visible, and by those who must not come in between.
+flip_lock: Final = threading.RLock()
+
+#: Notified when a transaction has ended.
+closed: Final = threading.Condition()
+
+
+def hold(node: Node) -> None:
+    """Say that the node is about to be changed. (Ask first whether a transaction is open: `state.active`.)"""
+    holder = state.active
+    if holder is not None and mine.get() is holder:
+        holder.hold(node)
+
+
+def keep(node: Node, event: str, *arguments: Any) -> bool:
+    """Keep what the observers of the node would be told of now, if it is held; else return False."""
+    holder = state.active
+    if holder is None:
+        return False
+    hold(node)
+    with flip_lock:
+        if id(node) not in state.held:
+            return False
+        holder.keep(node, event, *arguments)
+        return True
+
+
+def seen(node: N) -> N:
+    """The node as readers through a mount see it. Only values may be asked of it: what it is, is *node*."""
+    return state.held.get(id(node), node)  # type: ignore[return-value]  # a copy of it
+
+
+def undisturbed() -> None:
+    """Wait until no transaction of somebody else is open: before code of the program runs for a request, and
+    before a request changes something.
+
+    Raises:
+        OSError: EBUSY, one has been open for ten seconds.
+    """
+    holder = state.active
+    if holder is None or mine.get() is holder or holder.thread == threading.get_ident():
+        return
+    until = time.monotonic() + PATIENCE
+    with closed:
+        while state.active is holder:
+            left = until - time.monotonic()
+            if left <= 0 or not closed.wait(left):
+                logger.warning(
+                    "a request was refused with EBUSY: a transaction has been open for %g s. (A block that "
+                    "asks its own mount for what takes Python waits for itself.)",
+                    PATIENCE,
+                )
+                raise OSError(errno.EBUSY, "a transaction has been open for too long")
+
+
+def steady(function: Callable[[], R]) -> R:
+    """Call what reads the program's state, and again if a transaction began or ended meanwhile.
+
+    What takes longer than the time between two transactions is called a few times, and then its result
+    stands.
+    """
+    for _ in range(_ATTEMPTS):
+        serial = state.serial
+        result = function()
+        if state.serial == serial:
+            break
+    return result
