@@ -1,6 +1,6 @@
 """A writable tree in memory on a real mount: the list of POSIX checks, and what only it can show.
 
-(What people do all day with files is in tests/examples/test_real_use.py.)
+(What people do all day with files is in test_real_use.py.)
 """
 
 from __future__ import annotations

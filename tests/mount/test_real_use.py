@@ -1,5 +1,6 @@
-"""What people do all day with files, on the examples' file systems and on `MemoryDir`: git, tar, rsync,
-SQLite, a C project.
+"""What people do all day with files: git, tar, rsync, SQLite, a C project.
+
+On writable trees, on the examples' file systems and, to know what may be expected, on a plain directory.
 """
 
 from __future__ import annotations
@@ -24,23 +25,43 @@ def needs(program: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(shutil.which(program) is None, reason=f"no {program}")
 
 
-@pytest.fixture(params=["sqlite_fs", "passthrough", "MemoryDir"])
+@pytest.fixture(params=["plain", "MemoryDir", "sqlite_fs", "passthrough"])
 def files(request: pytest.FixtureRequest, mountpoint: Path, tmp_path: Path) -> Iterator[Path]:
-    """An empty writable file system; a folder in it, so that a tool may clear it."""
-    arguments: list[Path] = []
-    if request.param == "passthrough":
-        (tmp_path / "source").mkdir()
-        arguments = [tmp_path / "source"]
-    command: list[str | Path] = [EXAMPLES / f"{request.param}.py", *arguments]
-    if request.param == "MemoryDir":
-        command = ["-m", "fusetree", "mount", "fusetree:MemoryDir"]
+    """An empty writable file system."""
+    kind: str = request.param
+    source = tmp_path / "source"
+    source.mkdir()
+    if kind == "plain":
+        yield source
+        return
+    command: list[str | Path] = {
+        "MemoryDir": ["-m", "fusetree", "mount", "fusetree:MemoryDir"],
+        "sqlite_fs": [EXAMPLES / "sqlite_fs.py"],
+        "passthrough": [EXAMPLES / "passthrough.py", source],
+    }[kind]
     with server(*command, mountpoint, mountpoint=mountpoint):
         yield mountpoint
 
 
-def _tree(folder: Path) -> dict[str, tuple[int, int, int, str]]:
-    """Mode, mtime, link count and content of all that is below *folder*."""
-    found = {}
+def _attributes(path: Path) -> dict[str, bytes]:
+    """The extended attributes that users gave, ACLs among them."""
+    names = [name for name in os.listxattr(path, follow_symlinks=False) if not name.startswith("security.")]
+    return {name: os.getxattr(path, name, follow_symlinks=False) for name in sorted(names)}
+
+
+def _has_acls(folder: Path) -> bool:
+    """Whether access control lists can be kept there."""
+    probe = folder / "probe"
+    probe.touch()
+    try:
+        return shell(f"setfacl -m u:1:r {probe}").status == 0
+    finally:
+        probe.unlink()
+
+
+def _tree(folder: Path) -> dict[str, tuple[object, ...]]:
+    """Mode, owner, mtime, link count, content and extended attributes of all that is below *folder*."""
+    found: dict[str, tuple[object, ...]] = {}
     for path in sorted(folder.rglob("*")):
         seen = path.lstat()
         if path.is_symlink():
@@ -51,7 +72,8 @@ def _tree(folder: Path) -> dict[str, tuple[int, int, int, str]]:
             content = ""
         links = seen.st_nlink if path.is_file() else 0
         time = 0 if path.is_dir() else seen.st_mtime_ns
-        found[str(path.relative_to(folder))] = (seen.st_mode, time, links, content)
+        owner = (seen.st_uid, seen.st_gid)
+        found[str(path.relative_to(folder))] = (seen.st_mode, owner, time, links, content, _attributes(path))
     return found
 
 
@@ -72,6 +94,13 @@ def sample(tmp_path: Path) -> Path:
         file.seek(5_000_000)
         file.write(b"end")
     os.mkfifo(folder / "pipe")
+    os.setxattr(folder / "deep", "user.on a directory", b"yes")
+    for number in range(5):
+        os.setxattr(folder / "program", f"user.{number}", bytes([number]) * 100)
+    if os.geteuid() == 0:
+        os.lchown(folder / "deep/link", 12, 34)
+        os.chown(folder / "deep/199", 56, 78)
+        os.chmod(folder / "deep/198", 0o6755)
     for path in folder.rglob("*"):
         if not path.is_dir():
             os.utime(path, ns=(10**18, 10**18 + path.lstat().st_size * 1001), follow_symlinks=False)
@@ -112,18 +141,25 @@ def test_git(files: Path) -> None:
 
 @needs("tar")
 def test_tar(files: Path, sample: Path) -> None:
-    shell(f"tar --format=posix --sparse -cf - -C {sample} . | tar --sparse -xpf - -C {files}").ok()
+    """With holes, hard links and extended attributes, there and back."""
+    create = "tar --format=posix --sparse --xattrs -cf -"
+    shell(f"{create} -C {sample} . | tar --sparse --xattrs -xpf - -C {files}").ok()
     assert _tree(files) == _tree(sample)
-    shell(f"tar --format=posix --sparse -cf - -C {files} . > {sample.parent}/back.tar").ok()
+    shell(f"{create} -C {files} . > {sample.parent}/back.tar").ok()
     (sample.parent / "back").mkdir()
-    shell(f"tar --sparse -xpf {sample.parent}/back.tar -C {sample.parent}/back").ok()
+    shell(f"tar --sparse --xattrs -xpf {sample.parent}/back.tar -C {sample.parent}/back").ok()
     assert _tree(sample.parent / "back") == _tree(sample)
     shell(f"tar -df {sample.parent}/back.tar -C {files}").ok()
+    for folder in (files, sample.parent / "back"):
+        assert (folder / "sparse").stat().st_blocks * 512 < 100_000
 
 
 @needs("rsync")
+@needs("setfacl")
 def test_rsync(files: Path, sample: Path) -> None:
-    options = "-aHS" if os.geteuid() else "-aHSX"
+    options = "-aHSXA"
+    if _has_acls(sample) and _has_acls(files):
+        shell(f"setfacl -m u:1:r,g:2:rw {sample}/deep/111; setfacl -d -m u:3:rwx {sample}/deep/er").ok()
     shell(f"rsync {options} {sample}/ {files}/").ok()
     assert _tree(files) == _tree(sample)
     (sample / "deep/003").write_text("changed")
