@@ -34,12 +34,12 @@ def files(request: pytest.FixtureRequest, mountpoint: Path, tmp_path: Path) -> I
     if kind == "plain":
         yield source
         return
-    command: list[str | Path] = {
+    commands: dict[str, list[str | Path]] = {
         "MemoryDir": ["-m", "fusetree", "mount", "fusetree:MemoryDir"],
         "sqlite_fs": [EXAMPLES / "sqlite_fs.py"],
         "passthrough": [EXAMPLES / "passthrough.py", source],
-    }[kind]
-    with server(*command, mountpoint, mountpoint=mountpoint):
+    }
+    with server(*commands[kind], mountpoint, mountpoint=mountpoint):
         yield mountpoint
 
 
