@@ -49,7 +49,8 @@ def test_processes_play_as_on_a_plain_directory(
     mountpoint: Path, tmp_path: Path, make: Callable[[Path], Dir]
 ) -> None:
     plain, source = tmp_path / "plain", tmp_path / "source"
-    plain.mkdir(), source.mkdir()
+    plain.mkdir()
+    source.mkdir()
     root = make(source)
     with mount(root, mountpoint, strict=True):
         (mountpoint / "shared").mkdir()
