@@ -18,14 +18,15 @@ cdef class Dispatcher:
     cdef object release             # undo of an open file that did not reach the kernel
     cdef object releasedir
     cdef public object background   # (coroutine): runs what an async handler takes back
+    cdef public object elsewhere    # (request, coroutine): runs what a thread's async handler returned
     cdef public object ask_first    # (coroutine of getxattr, flags, setter) -> coroutine
 
     cpdef object call(self, Request request)
     cpdef int finish(self, Request request, object result) except -1
     cpdef int fail(self, Request request, BaseException exc) except -1
-    cpdef int refuse(self, Request request, object coroutine) except -1
+    cpdef int hand_over(self, Request request, object coroutine) except -1
     cdef object run(self, Request request, object handler)
-    cdef int park(self, Request request, object future) except -1
+    cpdef int park(self, Request request, object future) except -1
     cdef int reply(self, Request request, object result) except -1
     cdef int take_back(self, Request r, object result, Undo undo) except -1
     cdef int undo(self, object handler, object argument) except -1

@@ -177,7 +177,7 @@ cdef class Dispatcher:
             leave(before)
         return None
 
-    cdef int park(self, Request request, object future) except -1:
+    cpdef int park(self, Request request, object future) except -1:
         """Answer *request* when *future* has a result; an interrupt cancels it."""
         cdef object token = next(self.c_tokens)
         self.c_parked[token] = (request, future)
@@ -226,12 +226,20 @@ cdef class Dispatcher:
             self.after_error()
         return 0
 
-    cpdef int refuse(self, Request request, object coroutine) except -1:
-        """Answer *request*, whose handler is async, where nobody can run its *coroutine*: a bug, so EIO."""
+    cpdef int hand_over(self, Request request, object coroutine) except -1:
+        """In a thread that runs no loop: let *coroutine*, which the handler of *request* returned, be run
+        elsewhere.  Where nobody can it is a bug, so EIO."""
+        try:
+            if self.elsewhere is not None:
+                self.elsewhere(request, coroutine)
+                return 0
+        finally:
+            announce(None)                  # the thread's own context is that of all its requests
         coroutine.close()
         return self.fail(request, TypeError(
             f"handler {request.operation!r} is async, but the session is served by threads: "
-            "serve it with `await session.serve()` under asyncio or trio"))
+            "serve it with `await session.serve()` under asyncio or trio, "
+            'or start it with async_handlers="loop"'))
 
     cdef object run(self, Request r, object handler):
         if r.c_opcode == OP_SETXATTR and r.c_number:

@@ -172,7 +172,7 @@ cdef class Rotation:
                     try:
                         coroutine = self.dispatcher.call(request)
                         if coroutine is not None:
-                            self.dispatcher.refuse(request, coroutine)
+                            self.dispatcher.hand_over(request, coroutine)
                     except BaseException:
                         self.end(apart)
                         self.stop()

@@ -5,5 +5,5 @@
 # returns the one before, which `leave` takes.
 cdef void *enter(void *request) noexcept nogil
 cdef void leave(void *before) noexcept nogil
-# The caller of an async handler, for the context in which this is called.
+# The caller of an async handler, for the context (contextvars) in which this is called; None takes it back.
 cdef int announce(object context) except -1

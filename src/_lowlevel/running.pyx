@@ -51,11 +51,14 @@ def context() -> RequestContext:
     if request != NULL:
         return (<Request>request).ctx
     PyContextVar_Get(caller, NULL, &found)
-    if found == NULL:
-        raise LookupError("context() is for handlers: no request is handled here")
-    context = <object>found
-    Py_DECREF(context)
-    return context
+    if found != NULL:
+        context = <object>found
+        Py_DECREF(context)
+        if context is not None:
+            return context
+    raise LookupError(
+        "context() is for handlers and what they call: no request is handled here; "
+        "a thread that a handler starts by itself does not inherit it")
 
 
 cdef void *enter(void *request) noexcept nogil:

@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from fusetree import Dir, File, Symlink, computed, entry, node
 from fusetree.adapter import NodeOperations
+from fusetree.adapter.steps import drive
 from fusetree.lowlevel import (
     EntryAttributes,
     FileInfo,
@@ -112,7 +113,7 @@ class InPython(Operations):
             (b"..", _directory_number(self.nodes._parent_ino(directory))),
         ]
         for name, child in directory.items():
-            lines.append((os.fsencode(name), self._keep(self.nodes.entries.attributes(child))))
+            lines.append((os.fsencode(name), self._keep(drive(self.nodes.entries.attributes(child)))))
         for number, (name_bytes, attributes) in list(enumerate(lines, 1))[start_id:]:
             if not readdir_reply(token, name_bytes, attributes, number):
                 break

@@ -90,10 +90,6 @@ def test_decorated_functions_keep_their_options() -> None:
     assert calls == ["because", "builtin"]
 
 
-async def asynchronous() -> str:
-    return ""
-
-
 @pytest.mark.parametrize(
     ("value", "hint"),
     [
@@ -104,7 +100,6 @@ async def asynchronous() -> str:
         (Dir, r"Dir\(\) makes one"),
         (int, "it is a class"),
         (lambda x: x, "without arguments"),
-        (asynchronous, "asynchronous"),
     ],
 )
 def test_what_is_refused_comes_with_a_hint(value: Any, hint: str) -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import errno
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fusetree import Dir, action, computed, entry, node
-from fusetree.nodes import ComputedFile, FileNode, Policy, WriteStyle
+from fusetree import Dir, action, computed, diff, entry, node, tree
+from fusetree.nodes import ActionFile, ComputedFile, FileNode, Policy, WriteStyle
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -116,14 +117,69 @@ def test_bad_options_are_refused(options: dict[str, Any]) -> None:
         computed(**options)
 
 
-def test_asynchronous_functions_are_refused() -> None:
+def run(coroutine: Any) -> Any:
+    """What a coroutine returns that waits for nothing."""
+    with pytest.raises(StopIteration) as end:
+        coroutine.send(None)
+    return end.value.value
+
+
+def test_of_an_asynchronous_function_content_and_size_are_coroutines() -> None:
+    async def later() -> int:
+        return 5
+
+    async def pieces() -> Any:
+        yield "a"
+        yield b"b"
+
+    async def gives_pieces() -> Any:
+        return pieces()
+
+    for function, content in ((later, b"5\n"), (pieces, b"ab"), (gives_pieces, b"ab")):
+        file = Dir({"f": computed(size="exact")(function)})["f"]
+        assert isinstance(file, ComputedFile)
+        assert run(file.content()) == content
+        assert run(file.size()) == len(content)
+    plain = Dir({"f": lambda: later()})["f"]
+    assert isinstance(plain, ComputedFile)
+    sized: object = plain.size()
+    assert sized is None
+    assert run(plain.content()) == b"5\n"
+    assert str(tree(Dir({"f": computed(size="exact")(later)}))).count("-") > 0
+    assert not list(diff({"f": later}, {"f": later}))
+
+
+def test_what_nobody_awaits_is_closed_without_a_word() -> None:
     async def later() -> str:
         return ""
 
-    with pytest.raises(TypeError, match="asynchronous"):
-        computed(later)
-    with pytest.raises(TypeError, match="asynchronous"):
-        action(later)
+    file = Dir({"f": computed(size="exact")(later)})["f"]
+    assert isinstance(file, ComputedFile)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        file.content().close()
+        file.size().close()
+
+
+def test_an_action_of_an_asynchronous_function_is_a_coroutine() -> None:
+    calls: list[int] = []
+
+    async def add(number: int) -> None:
+        calls.append(number)
+
+    file = Dir({"add": action(add)})["add"]
+    assert isinstance(file, ActionFile)
+    run(file.store(b"1\n2\n3\n"))
+    assert calls == [1, 2, 3]
+    with pytest.raises(ValueError):
+        file.store(b"4\nfive\n")
+    assert calls == [1, 2, 3]
+
+    async def gives() -> Any:
+        yield 1
+
+    with pytest.raises(TypeError, match="asynchronous generator"):
+        action(gives)
 
 
 def test_a_plain_function_is_a_child() -> None:

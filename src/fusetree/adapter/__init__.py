@@ -19,6 +19,8 @@ documents) is asked for each time.
     entries           from a node to its attributes
     names             text in the tree, bytes to the kernel
     kinds             what a class of nodes can do, looked up once
+    steps             handlers that go on as a coroutine where the program's method is one
+    turns             requests of one open file that must not overtake each other
     usercode          calling the program's code, and what its exceptions mean
     caching           telling the kernel of changes, and waiting until it knows
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from fusetree.adapter.listings import Listing
+from fusetree.adapter.steps import drive, handler
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations
 from fusetree.lowlevel import FileInfo
 from fusetree.nodes.base import Policy
@@ -19,6 +20,7 @@ from fusetree.nodes.links import parents_of
 
 if TYPE_CHECKING:
     from fusetree._lowlevel.inodes import NodeAttributes
+    from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import ReaddirToken, RequestContext
     from fusetree.nodes.base import FileNode, Node
 
@@ -53,19 +55,22 @@ class DirectoryHandlers(TreeOperations):
                 return parent.ino
         return directory.ino
 
-    def opendir(self, inode: int, ctx: RequestContext) -> FileInfo:
+    @handler
+    def opendir(self, inode: int, ctx: RequestContext) -> Steps[FileInfo]:
         """Open a directory; the kernel may keep its listing until told otherwise."""
         directory = self.directory(inode)
         kind = self.kind_of(directory)
         if kind.names:
             listing = Listing(directory, kind.list or Dir.children_snapshot, self._parent_ino(directory))
+            yield from listing.rewind()
             return FileInfo(self.inode_table.open(inode, state=listing, direct_io=True), keep_cache=False)
         if not self.inode_table.is_published(inode):
             self.publish_directory(inode, directory)
         cached = self.kernel_cache
         return FileInfo(self.inode_table.open(inode), keep_cache=cached, cache_readdir=cached)
 
-    def readdir(self, fh: int, start_id: int, token: ReaddirToken) -> None:
+    @handler
+    def readdir(self, fh: int, start_id: int, token: ReaddirToken) -> Steps[None]:
         """Fill the reply from the listing, which is published anew if it was withdrawn.
 
         READDIRPLUS comes here when it would begin with a child of which nobody has asked yet: the attributes
@@ -74,7 +79,7 @@ class DirectoryHandlers(TreeOperations):
         table = self.inode_table
         listing = table.state(fh) if fh else None
         if isinstance(listing, Listing):
-            listing.fill(token, start_id)
+            yield from listing.fill(token, start_id)
             return
         inode = table.opened(fh) if fh else token.inode  # what was opened in C has no handle
         if not table.is_published(inode):
@@ -90,15 +95,18 @@ class DirectoryHandlers(TreeOperations):
         if asked or (child.file_type == S_IFREG and cast("FileNode", child).policy is _DYNAMIC):
             return None  # to tell its size may take the program's code; lookup will, if anybody wants it
         try:
-            attributes = self.entries.attributes(child)
+            attributes = drive(self.entries.attributes(child))
         except Exception:  # noqa: BLE001 - the program's bug; whoever looks the name up is told
             return None
         self.inode_table.publish_attributes(attributes)
         return attributes
 
-    def releasedir(self, fh: int) -> None:
+    @handler
+    def releasedir(self, fh: int) -> Steps[None]:
         """The directory was closed."""
-        self.inode_table.release(fh)
+        listing = self.inode_table.release(fh)
+        if isinstance(listing, Listing):
+            yield from listing.close()
 
     def fsyncdir(self, fh: int, datasync: bool) -> None:
         """Nothing is held back."""

@@ -21,6 +21,7 @@ from fusetree.nodes.symlink import Symlink
 if TYPE_CHECKING:
     from fusetree._lowlevel.inodes import NodeAttributes
     from fusetree.adapter.kinds import Kinds
+    from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import InodeTable
     from fusetree.nodes.base import Node, Observer
 
@@ -69,24 +70,26 @@ class Entries:
         gid = node.gid
         return self._gid if gid is None else gid
 
-    def attributes(self, node: Node) -> NodeAttributes:
+    def attributes(self, node: Node) -> Steps[NodeAttributes]:
         """The attributes as they are now. The exact size of a computed file takes the program's code."""
         attr = self.begin(node)
+        kind = self._kinds[type(node)]
         # Where there are no extended attributes, that is answered in C, until the attributes change.
-        has_xattrs = node.has_xattrs if self._kinds[type(node)].xattrs else bool(node._doc_())
+        has_xattrs = node.has_xattrs if kind.xattrs else bool(node._doc_())
         self._table.set_xattrs(attr.node_id, has_xattrs, change=attr.change)
-        self.fill(attr, node)
+        yield from self.fill(attr, node)
         return attr
 
-    def fill(self, attr: NodeAttributes, node: Node) -> None:
+    def fill(self, attr: NodeAttributes, node: Node) -> Steps[None]:
         """Read the node's values, as readers see them, into what `begin` returned."""
         while True:
             view = seen(node)
-            self._fill(attr, view)
+            yield from self._fill(attr, view)
             if seen(node) is view:  # else it was held meanwhile, and a part of it may be of after
                 break
 
-    def _fill(self, attr: NodeAttributes, node: Node) -> None:
+    def _fill(self, attr: NodeAttributes, node: Node) -> Steps[None]:
+        kind = self._kinds[type(node)]
         file_type = node.file_type
         attr.st_ino = node.ino
         attr.st_mode = file_type | node.mode
@@ -95,13 +98,12 @@ class Entries:
         gid = node.gid
         attr.st_uid = self._uid if uid is None else uid
         attr.st_gid = self._gid if gid is None else gid
-        kind = self._kinds[type(node)]
         dynamic = kind.names or kind.getattr is not None
         if file_type == _S_IFREG:
             file: FileNode = node  # type: ignore[assignment]  # what its type says; a cast costs a call
             if file.policy is _DYNAMIC:
                 dynamic = True
-                size = steady(lambda: call(file.size))
+                size = yield steady(lambda: call(file.size))
             else:
                 size = file.size()
             attr.st_size = size or 0
@@ -116,7 +118,7 @@ class Entries:
         attr.st_ctime_ns = node.ctime_ns
         getattr_method = kind.getattr
         if getattr_method is not None:
-            _override(attr, steady(lambda: call(getattr_method, node)), node)
+            _override(attr, (yield steady(lambda: call(getattr_method, node))), node)
         if dynamic:
             ttl = min(node.ttl, self._timeout)
             if ttl > 0:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from fusetree.adapter.generated import GeneratedHandle
 from fusetree.adapter.handles import Handle, handle_for, piece
 from fusetree.adapter.own import OwnHandle
+from fusetree.adapter.steps import handler
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.lowlevel import FileInfo
@@ -22,6 +23,7 @@ from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.held import seen, state, steady, undisturbed
 
 if TYPE_CHECKING:
+    from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import RequestContext
     from fusetree.nodes.base import FileNode, Node
     from fusetree.types import ReadableBuffer
@@ -38,29 +40,32 @@ _PAGE: Final = Policy.PAGE
 class FileHandlers(TreeOperations):
     """Handlers of regular files and what is open of them."""
 
-    def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
+    @handler
+    def open(self, inode: int, flags: int, ctx: RequestContext) -> Steps[FileInfo]:
         """Open for reading, with the content pinned, or for writing."""
         node: FileNode = self.node(inode)
         if node.file_type != S_IFREG:
             refuse(errno.EISDIR if node.file_type == S_IFDIR else errno.ELOOP)
-        return self.open_node(inode, node, flags)
+        info = yield from self.open_node(inode, node, flags)
+        return info
 
-    def open_node(self, inode: int, node: FileNode, flags: int) -> FileInfo:
+    def open_node(self, inode: int, node: FileNode, flags: int) -> Steps[FileInfo]:
         """Open a file that is known to the table under the node id `inode`."""
         if self.kind_of(node).content:
-            own = self._open_own(inode, node, flags)
+            own = yield from self._open_own(inode, node, flags)
             if own is not None:
                 return own
         if flags & _WRITES_OR_TRUNCATES:
             if state.active is not None:
                 undisturbed()
-            return self._open_for_writing(inode, node, flags)
+            info = yield from self._open_for_writing(inode, node, flags)
+            return info
         if not seen(node).readable:
             refuse(errno.EACCES)
         table = self.inode_table
         policy = node.policy
         if policy is _DYNAMIC:
-            made = steady(lambda: call(node._opened_))
+            made = yield steady(lambda: call(node._opened_))
             if isinstance(made, bytes):
                 fh = table.open(inode, content=made, direct_io=True)
             else:
@@ -73,12 +78,12 @@ class FileHandlers(TreeOperations):
         uncached = not self.kernel_cache
         return FileInfo(table.open(inode, direct_io=uncached), uncached, False, noflush=True)
 
-    def _open_own(self, inode: int, node: FileNode, flags: int) -> FileInfo | None:
+    def _open_own(self, inode: int, node: FileNode, flags: int) -> Steps[FileInfo | None]:
         """Open a file whose class answers by itself; None when it does not read or write, after all."""
         kind = self.kind_of(node)
         if flags & _WRITES_OR_TRUNCATES and self.ro:
             refuse(errno.EROFS)
-        handle = None if kind.open is None else self.bytes_call(node, kind.open, node, flags)
+        handle = None if kind.open is None else (yield self.bytes_call(node, kind.open, node, flags))
         own = OwnHandle(self, node, handle, bool(flags & os.O_APPEND))
         if not own.answers:
             return None
@@ -88,16 +93,16 @@ class FileHandlers(TreeOperations):
             if flags & _WRITES_OR_TRUNCATES and not own.writes:
                 refuse(errno.EROFS)
             if flags & os.O_TRUNC:
-                self.change_attributes(node, Attributes(size=0))
+                yield from self.change_attributes(node, Attributes(size=0))
             cached = self.kernel_cache and node.policy is _PAGE
             fh = self.inode_table.open(inode, state=own, direct_io=not cached)
         except BaseException:
-            own.release()
+            yield from own.release()
             raise
         noflush = not flags & _WRITES and own.method("flush") is None
         return FileInfo(fh, not cached, cached, noflush=noflush)
 
-    def change_attributes(self, node: Node, changes: Attributes, handle: Handle | None = None) -> None:
+    def change_attributes(self, node: Node, changes: Attributes, handle: Handle | None = None) -> Steps[None]:
         """Change attributes as programs ask for it."""
         raise NotImplementedError  # inodes.py; what O_TRUNC asks for is among it
 
@@ -128,7 +133,7 @@ class FileHandlers(TreeOperations):
             )
         return content
 
-    def _open_for_writing(self, inode: int, node: FileNode, flags: int) -> FileInfo:
+    def _open_for_writing(self, inode: int, node: FileNode, flags: int) -> Steps[FileInfo]:
         if self.ro:
             refuse(errno.EROFS)
         if flags & os.O_ACCMODE != os.O_WRONLY and not node.readable:
@@ -136,48 +141,55 @@ class FileHandlers(TreeOperations):
         truncated = bool(flags & os.O_TRUNC)
         handle = handle_for(node, bool(flags & os.O_APPEND), truncated)
         if truncated:
-            handle.truncate(0)
+            yield from handle.truncate(0)
         elif flags & _WRITES == os.O_RDWR and node.policy is not _PAGE:
             # What a reader sees is pinned by OPEN, whatever comes later.
-            handle.content = call(node.content)
+            handle.content = yield call(node.content)
         cached = self.kernel_cache and node.policy is _PAGE
         fh = self.inode_table.open(inode, state=handle, direct_io=not cached)
         return FileInfo(fh, not cached, cached)
 
-    def read(self, fh: int, off: int, size: int) -> bytes | memoryview:
+    @handler
+    def read(self, fh: int, off: int, size: int) -> Steps[bytes | memoryview]:
         """Read what C could not: through a handle that writes too, or what was withdrawn since."""
         handle = self.inode_table.state(fh)
         if isinstance(handle, OwnHandle):
-            data: bytes | memoryview = handle.read(off, size)
+            data: bytes | memoryview = yield from handle.read(off, size)
             return data
         if isinstance(handle, Handle) and handle.node.policy is not _PAGE:
-            return handle.read(off, size)
+            data = yield from handle.read(off, size)
+            return data
         inode = self.inode_table.opened(fh)
         return piece(self._publish(inode, self.node(inode)), off, size)
 
-    def write(self, fh: int, off: int, buf: ReadableBuffer) -> int:
+    @handler
+    def write(self, fh: int, off: int, buf: ReadableBuffer) -> Steps[int]:
         """Write as the node understands it; EBADF when it was not opened for that."""
         handle = self.inode_table.state(fh)
         if not isinstance(handle, Handle):
             refuse(errno.EBADF)
-        return handle.write(off, bytes(buf))
+        taken = yield from handle.write(off, bytes(buf))
+        return taken
 
-    def flush(self, fh: int) -> None:
+    @handler
+    def flush(self, fh: int) -> Steps[None]:
         """A descriptor was closed: store what was gathered."""
         handle = self.inode_table.state(fh)
         if isinstance(handle, Handle):
-            handle.flush()
+            yield from handle.flush()
 
-    def fsync(self, fh: int, datasync: bool) -> None:
+    @handler
+    def fsync(self, fh: int, datasync: bool) -> Steps[None]:
         """Store what was gathered."""
         handle = self.inode_table.state(fh)
         if isinstance(handle, OwnHandle):
-            handle.call("fsync", datasync)
+            yield from handle.call("fsync", datasync)
         elif isinstance(handle, Handle):
-            handle.flush()
+            yield from handle.flush()
 
-    def release(self, fh: int) -> None:
+    @handler
+    def release(self, fh: int) -> Steps[None]:
         """The last descriptor was closed."""
         handle = self.inode_table.release(fh)
         if isinstance(handle, Handle):
-            handle.release()
+            yield from handle.release()

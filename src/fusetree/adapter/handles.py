@@ -16,13 +16,15 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from fusetree.adapter.turns import Turns
 from fusetree.adapter.usercode import call, store
 from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
 from fusetree.nodes.filerange import FileRange
 
 if TYPE_CHECKING:
+    from fusetree.adapter.steps import Steps
     from fusetree.nodes.base import FileNode
 
 __all__ = [
@@ -70,25 +72,28 @@ class Handle:
         #: What readers of this open file see; None: to be made when first read.
         self.content: bytes | None = None
 
-    def read(self, offset: int, size: int) -> bytes | memoryview:
+    def read(self, offset: int, size: int) -> Steps[bytes | memoryview]:
         """Bytes of the content that was current when this open file was first read, or last wrote."""
         content = self.content
         if content is None:
-            content = self.content = call(self.node.content)
+            content = self.content = yield call(self.node.content)
         return memoryview(content)[offset : offset + size]
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: bytes) -> Steps[int]:
         """Take bytes; returns how many. See the subclasses."""
         raise NotImplementedError
 
-    def flush(self) -> None:
+    def flush(self) -> Steps[None]:
         """Store what was gathered, if anything."""
+        yield from ()
 
-    def truncate(self, size: int) -> None:
+    def truncate(self, size: int) -> Steps[None]:
         """Truncation alone changes nothing: a value is replaced by writing another."""
+        yield from ()
 
-    def release(self) -> None:
+    def release(self) -> Steps[None]:
         """The last descriptor was closed."""
+        yield from ()
 
 
 class ValueHandle(Handle):
@@ -96,13 +101,13 @@ class ValueHandle(Handle):
 
     __slots__ = ()
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: bytes) -> Steps[int]:
         """Store the value; EINVAL if the node does not take it, or elsewhere, EFBIG if it is too long."""
         if offset and not self.append:
             raise _refused(errno.EINVAL)
         if len(data) > MAX_SINGLE_WRITE:
             raise _refused(errno.EFBIG)
-        store(self.node, data, self.append)
+        yield store(self.node, data, self.append)
         self.content = None
         return len(data)
 
@@ -110,25 +115,27 @@ class ValueHandle(Handle):
 class DocumentHandle(Handle):
     """Writes go into a buffer, which begins with the document as it is unless that was truncated away."""
 
-    __slots__ = ("_buffer", "_lock", "_unstored")
+    __slots__ = ("_buffer", "_lock", "_turns", "_unstored")
 
     def __init__(self, node: FileNode, append: bool, truncated: bool) -> None:
         super().__init__(node, append, truncated)
+        self._turns = Turns()  # to store: what is stored last is what was written last
         self._lock = threading.Lock()
         self._buffer: bytearray | None = None  # guarded by _lock; None: nothing written yet
         self._unstored = False  # guarded by _lock; bytes were written since the last store
 
-    def read(self, offset: int, size: int) -> bytes | memoryview:
+    def read(self, offset: int, size: int) -> Steps[bytes | memoryview]:
         """Bytes of the buffer, or of the document as long as nothing was written."""
         with self._lock:
             if self._buffer is not None:
                 return bytes(self._buffer[offset : offset + size])
-        return super().read(offset, size)
+        data = yield from super().read(offset, size)
+        return data
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: bytes) -> Steps[int]:
         """Put bytes into the buffer; EFBIG when it grows too long."""
+        buffer = yield from self._begun()
         with self._lock:
-            buffer = self._begun()
             if self.append:
                 offset = len(buffer)
             end = offset + len(data)
@@ -140,57 +147,70 @@ class DocumentHandle(Handle):
             self._unstored = True
         return len(data)
 
-    def flush(self) -> None:
+    def flush(self) -> Steps[None]:
         """Parse and store the buffer if bytes were written since it was last parsed; EINVAL if it is bad."""
-        with self._lock:
-            if not self._unstored:
-                return
-            self._unstored = False
-            assert self._buffer is not None
-            store(self.node, bytes(self._buffer), False)
+        yield self._turns.take()  # so that it is stored when this returns, also if somebody else does it
+        try:
+            with self._lock:
+                if not self._unstored:
+                    return
+                self._unstored = False
+                assert self._buffer is not None
+                document = bytes(self._buffer)
+            yield self._turns.keep(store(self.node, document, False))
+        finally:
+            self._turns.give()
 
-    def truncate(self, size: int) -> None:
+    def truncate(self, size: int) -> Steps[None]:
         """Cut the buffer. That alone is no reason to store it."""
         if size > MAX_VALUE_SIZE:
             raise _refused(errno.EFBIG)
+        if size:
+            yield from self._begun()
         with self._lock:
-            if size == 0:
+            buffer = self._buffer
+            if buffer is None:
                 self._buffer = bytearray()
-                return
-            buffer = self._begun()
-            del buffer[size:]
-            buffer.extend(bytes(size - len(buffer)))
+            else:
+                del buffer[size:]
+                buffer.extend(bytes(size - len(buffer)))
 
-    def _begun(self) -> bytearray:
-        if self._buffer is None:
-            keep = self.node.readable and not self.truncated
+    def _begun(self) -> Steps[bytearray]:
+        """The buffer, which begins with the document as it is."""
+        if self._buffer is not None:
+            return self._buffer
+        content: bytes | None = None
+        if self.node.readable and not self.truncated:
             content = self.content
-            if keep and content is None:
-                content = call(self.node.content)
-            self._buffer = bytearray(content) if keep and content is not None else bytearray()
-        return self._buffer
+            if content is None:
+                content = yield call(self.node.content)
+        with self._lock:
+            if self._buffer is None:  # nobody else has begun meanwhile
+                self._buffer = bytearray(content or b"")
+            return self._buffer
 
 
 class LinesHandle(Handle):
     """Each line is a call. Offsets mean nothing: the lines are a stream."""
 
-    __slots__ = ("_lock", "_refusal", "_rest")
+    __slots__ = ("_refusal", "_rest", "_turns")
 
     def __init__(self, node: FileNode, append: bool, truncated: bool) -> None:
         super().__init__(node, append, truncated)
-        self._lock = threading.Lock()
-        # Guarded by _lock: a line that has no end yet, and a refused line that nobody was told of yet.
+        self._turns = Turns()
+        # Of who has the turn: a line that has no end yet, and a refused line that nobody was told of yet.
         self._rest = b""
         self._refusal: tuple[bytes, OSError] | None = None
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: bytes) -> Steps[int]:
         """Call for each line that is complete now.
 
         When a call is refused after others of the same write went well, the bytes of those are reported as
         written, so the writer comes again with what begins at the refused line, and gets the error then; the
         line is not called twice. A writer that does not come again gets it from close(2).
         """
-        with self._lock:
+        yield self._turns.take()
+        try:
             refusal, self._refusal = self._refusal, None
             if refusal is not None and data.startswith(refusal[0]):
                 raise refusal[1]
@@ -199,7 +219,7 @@ class LinesHandle(Handle):
                 end = newline + 1
                 line, self._rest = self._rest + data[begin:end], b""
                 try:
-                    self._call(line)
+                    yield self._call(line)
                 except OSError as exc:
                     if begin == 0:
                         raise
@@ -212,22 +232,27 @@ class LinesHandle(Handle):
                     self._rest = b""
                     raise _refused(errno.EFBIG)
                 self._rest = rest
+        finally:
+            self._turns.give()
         return len(data)
 
-    def flush(self) -> None:
+    def flush(self) -> Steps[None]:
         """Call with what was written after the last newline."""
-        with self._lock:
+        yield self._turns.take()
+        try:
             refusal, self._refusal = self._refusal, None
             rest, self._rest = self._rest, b""
             if refusal is not None:
                 raise refusal[1]
             if rest:
-                self._call(rest)
+                yield self._call(rest)
+        finally:
+            self._turns.give()
 
-    def _call(self, line: bytes) -> None:
+    def _call(self, line: bytes) -> Any:
         if len(line) > MAX_VALUE_SIZE:
             raise _refused(errno.EFBIG)
-        store(self.node, line, False)
+        return self._turns.keep(store(self.node, line, False))
 
 
 class BytesHandle(Handle):
@@ -235,20 +260,22 @@ class BytesHandle(Handle):
 
     __slots__ = ()
 
-    def read(self, offset: int, size: int) -> bytes | memoryview:
+    def read(self, offset: int, size: int) -> Steps[bytes | memoryview]:
         """Bytes of the content as it is now."""
-        return piece(call(self.node._source_), offset, size)
+        source = yield call(self.node._source_)
+        return piece(source, offset, size)
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: bytes) -> Steps[int]:
         """Put bytes at the offset, or at the end when it was opened to append."""
         if self.append:
-            store(self.node, data, True)
+            yield store(self.node, data, True)
             return len(data)
-        return call(self.node.write_at, data, offset)
+        taken: int = yield call(self.node.write_at, data, offset)
+        return taken
 
-    def truncate(self, size: int) -> None:
+    def truncate(self, size: int) -> Steps[None]:
         """Cut off or fill up with zeros."""
-        call(self.node.truncate, size)
+        yield call(self.node.truncate, size)
 
 
 _CLASSES: Final[dict[WriteStyle, type[Handle]]] = {

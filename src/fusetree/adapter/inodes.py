@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from fusetree.adapter.handles import Handle
 from fusetree.adapter.names import encode
+from fusetree.adapter.steps import drive, handler
 from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.flags import MAX_NAME_BYTES, R_OK, W_OK, X_OK
@@ -21,6 +22,7 @@ from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
 from fusetree.nodes.held import seen, state, steady, undisturbed
 
 if TYPE_CHECKING:
+    from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import EntryAttributes, RequestContext, SetattrFields
     from fusetree.nodes.base import FileNode, Node
     from fusetree.nodes.symlink import Symlink
@@ -33,11 +35,12 @@ class InodeHandlers(TreeOperations):
 
     def getattr(self, inode: int, ctx: RequestContext) -> EntryAttributes:
         """All attributes; published, unless the file is made anew at each open."""
-        return self.entries.attributes(self.node(inode))
+        return drive(self.entries.attributes(self.node(inode)))
 
+    @handler
     def setattr(
         self, inode: int, attr: EntryAttributes, fields: SetattrFields, fh: int | None, ctx: RequestContext
-    ) -> EntryAttributes:
+    ) -> Steps[EntryAttributes]:
         """Change what the node's class lets be changed; EROFS for all else."""
         node: Node = self.node(inode)
         if self.ro:
@@ -53,16 +56,17 @@ class InodeHandlers(TreeOperations):
             mtime_ns=attr.st_mtime_ns if fields.update_mtime else None,
         )
         handle = None if fh is None else self.inode_table.state(fh)
-        self.change_attributes(node, changes, handle if isinstance(handle, Handle) else None)
-        return self.entries.attributes(node)
+        yield from self.change_attributes(node, changes, handle if isinstance(handle, Handle) else None)
+        attributes = yield from self.entries.attributes(node)
+        return attributes
 
-    def change_attributes(self, node: Node, changes: Attributes, handle: Handle | None = None) -> None:
+    def change_attributes(self, node: Node, changes: Attributes, handle: Handle | None = None) -> Steps[None]:
         """Change attributes as programs ask for it, through an open file (`handle`) or by name."""
         kind = self.kind_of(node)
         timed = changes.atime_ns is not None or changes.mtime_ns is not None
         mode, uid, gid = changes.mode, changes.uid, changes.gid
         if kind.setattr is not None:
-            self.bytes_call(node, kind.setattr, node, changes)
+            yield self.bytes_call(node, kind.setattr, node, changes)
         else:
             mode, uid, gid = self._unasked(node, changes)
             if not self._changeable(node) and (changes.size is not None or timed):
@@ -71,7 +75,7 @@ class InodeHandlers(TreeOperations):
             refuse(errno.EROFS)
         self._set_permissions(node, mode, uid, gid)
         if changes.size is not None and not kind.content:
-            self._truncate(cast("FileNode", node), changes.size, handle)
+            yield from self._truncate(cast("FileNode", node), changes.size, handle)
         if timed and not self._has_times(node, changes):
             call(node.set_times, atime_ns=changes.atime_ns, mtime_ns=changes.mtime_ns)
 
@@ -102,26 +106,29 @@ class InodeHandlers(TreeOperations):
         file_type = node.file_type
         kind = self.kind_of(node)
         if file_type == S_IFREG:
-            return cast("FileNode", node).writable or kind.write is not None
+            # What its open makes may be written to; its class says so itself, by setattr.
+            opens = kind.open is not None and kind.setattr is not None
+            return cast("FileNode", node).writable or kind.write is not None or opens
         return file_type == S_IFDIR and kind.takes_names
 
-    def _truncate(self, node: FileNode, size: int, handle: Handle | None) -> None:
+    def _truncate(self, node: FileNode, size: int, handle: Handle | None) -> Steps[None]:
         if handle is not None:
-            handle.truncate(size)
+            yield from handle.truncate(size)
         elif node.write_style is WriteStyle.BYTES:
-            if node.size() != size:
-                call(node.truncate, size)
+            if (yield call(node.size)) != size:
+                yield call(node.truncate, size)
         elif size > MAX_VALUE_SIZE:
             refuse(errno.EFBIG)
 
-    def readlink(self, inode: int, ctx: RequestContext) -> bytes:
+    @handler
+    def readlink(self, inode: int, ctx: RequestContext) -> Steps[bytes]:
         """The target, published."""
         node: Symlink = self.node(inode)
         if node.file_type != S_IFLNK:
             refuse(errno.EINVAL)
         method = self.kind_of(node).readlink
         if method is not None:
-            return encode(steady(lambda: call(method, node)))
+            return encode((yield steady(lambda: call(method, node))))
         attr = self.entries.begin(node)
         while True:
             view = seen(node)
@@ -131,11 +138,12 @@ class InodeHandlers(TreeOperations):
         self.inode_table.publish_link(inode, attr.change, target)
         return target
 
-    def statfs(self, ctx: RequestContext) -> StatvfsData:
+    @handler
+    def statfs(self, ctx: RequestContext) -> Steps[StatvfsData]:
         """What the root's `statfs` says; else a file system without blocks of its own, like /proc."""
         method = self.kind_of(self.root).statfs
         if method is not None:
-            return _statvfs(call(method, self.root))
+            return _statvfs((yield call(method, self.root)))
         change = self.inode_table.begin_statfs()
         data = StatvfsData()
         data.f_bsize = data.f_frsize = 4096
@@ -143,14 +151,15 @@ class InodeHandlers(TreeOperations):
         self.inode_table.publish_statfs(change, data)
         return data
 
-    def access(self, inode: int, mode: int, ctx: RequestContext) -> bool:
+    @handler
+    def access(self, inode: int, mode: int, ctx: RequestContext) -> Steps[bool]:
         """Whether the mode bits let the caller (by user and main group) in; only asked without
         default_permissions.
         """
         node: Node = self.node(inode)
         method = self.kind_of(node).access
         if method is not None:
-            return bool(call(method, node, mode))
+            return bool((yield call(method, node, mode)))
         node = seen(node)
         bits = node.mode
         if ctx.uid == 0:  # reads what anybody may read, and writes what can be written

@@ -3,11 +3,16 @@
 Names are taken from the program as readers go on, so a million of them are never built at once, and each is
 remembered under its place: a reader may go back, and a reply that was lost is asked for again. Requests of
 one open directory come one after another, since the kernel holds the lock of its position.
+
+A generator that has raised, or was cancelled because its reader got a signal, gives nothing any more. Who
+reads on after that is served by a new one, less the names that were given.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import TYPE_CHECKING, Any
 
 from fusetree.adapter.names import encode
 from fusetree.adapter.usercode import call
@@ -15,9 +20,10 @@ from fusetree.lowlevel import readdir_name
 from fusetree.nodes.base import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from fusetree.adapter.kinds import Method
+    from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import ReaddirToken
     from fusetree.nodes.directory import Dir
 
@@ -28,7 +34,7 @@ _DT_DIR = 4
 
 
 class Listing:
-    """What has been taken of a directory's names so far.
+    """What has been taken of a directory's names so far. `rewind` comes first.
 
     Arguments:
         directory: The directory.
@@ -36,7 +42,7 @@ class Listing:
         parent_ino: The inode number that ".." shows.
     """
 
-    __slots__ = ("_directory", "_method", "_rest", "_seen")
+    __slots__ = ("_asynchronous", "_directory", "_given", "_method", "_seen", "_take")
 
     def __init__(self, directory: Dir, method: Method, parent_ino: int) -> None:
         self._directory = directory
@@ -45,30 +51,61 @@ class Listing:
             (b".", directory.ino, _DT_DIR),
             (b"..", parent_ino, _DT_DIR),
         ]
-        self._rest: Iterator[object] = iter(())
-        self.rewind()
+        # Takes one more name from the program; None when it raised the last time.
+        self._take: Callable[[], Any] | None = None
+        self._asynchronous: AsyncIterator[object] | None = None
+        self._given: frozenset[bytes] = frozenset()  # what a new iterator is to leave out
 
-    def rewind(self) -> None:
-        """Begin again, with what there is now."""
+    def rewind(self) -> Steps[None]:
+        """Begin, or begin again, with what there is now."""
+        yield from self.close()
         del self._seen[_DOTS:]
-        self._rest = iter(call(self._method, self._directory))
+        yield from self._begin()
 
-    def fill(self, token: ReaddirToken, place: int) -> None:
+    def close(self) -> Steps[None]:
+        """Nothing more is taken: an asynchronous generator ends here and now."""
+        self._take = None
+        close = getattr(self._asynchronous, "aclose", None)
+        self._asynchronous = None
+        if close is not None:
+            yield _ending(close)
+
+    def _begin(self) -> Steps[None]:
+        names = yield call(self._method, self._directory)
+        if isinstance(names, AsyncIterable):
+            asynchronous = self._asynchronous = aiter(names)
+            self._take = functools.partial(_following, asynchronous)
+        else:
+            self._take = functools.partial(call, next, iter(names), None)
+        self._given = frozenset(name for name, _, _ in self._seen[_DOTS:])
+
+    def fill(self, token: ReaddirToken, place: int) -> Steps[None]:
         """Fill a reply with the names from a place on."""
         if place == 0 and len(self._seen) > _DOTS:
-            self.rewind()
+            yield from self.rewind()
         while True:
             if place < len(self._seen):
                 name, ino, d_type = self._seen[place]
             else:
-                taken = call(next, self._rest, None)
+                if self._take is None:
+                    yield from self._begin()
+                taken = yield from self._taken()
                 if taken is None:
                     return
                 name, ino, d_type = self._told(taken)
+                if name in self._given:
+                    continue
                 self._seen.append((name, ino, d_type))
             place += 1
             if not readdir_name(token, name, ino, d_type, place):
                 return
+
+    def _taken(self) -> Steps[object]:
+        take, self._take = self._take, None
+        assert take is not None
+        taken = yield take()
+        self._take = take
+        return taken
 
     def _told(self, taken: object) -> tuple[bytes, int, int]:
         if isinstance(taken, str):
@@ -79,3 +116,11 @@ class Listing:
                 return encode(name), node.ino, node.file_type >> 12
         where = f"{type(self._directory).__name__}.list()"
         raise TypeError(f"{where} must give names or pairs of name and node, not {taken!r}")
+
+
+async def _following(names: AsyncIterator[object]) -> object:
+    return await anext(names, None)
+
+
+async def _ending(close: Callable[[], Any]) -> None:
+    await close()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from fusetree.adapter.directories import DirectoryHandlers
 from fusetree.adapter.files import FileHandlers
 from fusetree.adapter.names import decode
+from fusetree.adapter.steps import handler
 from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, refuse
 from fusetree.adapter.usercode import call, call_told
 from fusetree.flags import MAX_NAME_BYTES, RENAME_EXCHANGE, RENAME_NOREPLACE
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fusetree._lowlevel.inodes import NodeAttributes
+    from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import EntryAttributes, FileInfo, RequestContext
     from fusetree.nodes.base import FileNode
 
@@ -48,26 +50,32 @@ def _text(name: bytes) -> str:
 class NameHandlers(FileHandlers, DirectoryHandlers):
     """Handlers that take a directory and a name."""
 
-    def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> EntryAttributes:
+    @handler
+    def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> Steps[EntryAttributes]:
         """The attributes of a child; ENOENT when there is none."""
+        attempts = 0
         while True:
             flips = state.flips
             if not flips & 1:
-                found = self._lookup(parent_inode, name)
+                found = yield from self._lookup(parent_inode, name)
                 if state.flips == flips:  # else name and attributes may not belong together
                     return found
+                attempts += 1
+                if attempts > 8 and self.kind_of(self.directory(parent_inode)).lookup is not None:
+                    return found  # it takes longer than the time between two transactions
             with flip_lock:
                 pass
 
-    def _lookup(self, parent_inode: int, name: bytes) -> NodeAttributes:
+    def _lookup(self, parent_inode: int, name: bytes) -> Steps[NodeAttributes]:
         directory = self.directory(parent_inode)
         kind = self.kind_of(directory)
         text = _text(name)
         if kind.lookup is not None:
-            child = self._child(directory, text)
+            child = yield from self._child(directory, text)
             if child is None:
                 refuse(errno.ENOENT)
-            return self._own_entry(directory, child)
+            attr = yield from self._own_entry(directory, child)
+            return attr
         view = seen(directory)
         child = view.child(text)
         small = not kind.names and len(view) <= _PUBLISHED_AT_LOOKUP
@@ -75,32 +83,35 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             self.publish_directory(parent_inode, directory)
         if child is None:
             refuse(errno.ENOENT)
-        return self._entry(directory, child)
+        attr = yield from self._entry(directory, child)
+        return attr
 
-    def _entry(self, directory: Dir, child: Node) -> NodeAttributes:
+    def _entry(self, directory: Dir, child: Node) -> Steps[NodeAttributes]:
         """The answer to who looked a child up or made it."""
         if self.kind_of(directory).lookup is not None:
-            return self._own_entry(directory, child)
+            attr = yield from self._own_entry(directory, child)
+            return attr
         if child.file_type == S_IFDIR:
             self.inode_table.directory_moved(child, directory.ino)
-        return self.entries.attributes(child)
+        attr = yield from self.entries.attributes(child)
+        return attr
 
-    def _own_entry(self, directory: Dir, child: Node) -> NodeAttributes:
+    def _own_entry(self, directory: Dir, child: Node) -> Steps[NodeAttributes]:
         """The same where the directory's class answers lookups: the name may be kept for its `ttl`."""
-        attr = self.entries.attributes(child)
+        attr = yield from self.entries.attributes(child)
         if attr.publish:
             attr.publish = False
             attr.attr_timeout = min(attr.ttl, self.timeout)
         attr.entry_timeout = min(directory.ttl, self.timeout)
         return attr
 
-    def _child(self, directory: Dir, name: str) -> Node | None:
+    def _child(self, directory: Dir, name: str) -> Steps[Node | None]:
         """What a name leads to."""
         method = self.kind_of(directory).lookup
         if method is None:
             return directory.child(name)
         try:
-            child = steady(lambda: call(method, directory, name))
+            child = yield steady(lambda: call(method, directory, name))
         except FileNotFoundError:
             return None
         if child is not None and not isinstance(child, Node):
@@ -111,78 +122,95 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
 
     # ---- making
 
+    @handler
     def create(
         self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: RequestContext
-    ) -> tuple[FileInfo, EntryAttributes]:
+    ) -> Steps[tuple[FileInfo, EntryAttributes]]:
         """Make a file by the directory's `create`, and open it."""
-        directory, text = self._free_place(parent_inode, name)
-        node = self._create(directory, text, mode, ctx)
+        directory, text = yield from self._free_place(parent_inode, name)
+        node = yield from self._create(directory, text, mode, ctx)
         attr = self.entries.begin(node)  # keeps the node id while it is opened
-        info = self.open_node(attr.node_id, node, flags)
+        info = yield from self.open_node(attr.node_id, node, flags)
         try:
-            return info, self._entry(directory, node)
+            answer = yield from self._entry(directory, node)
         except BaseException:
-            self.release(info.fh)
+            yield self.release(info.fh)
             raise
+        return info, answer
 
+    @handler
     def mknod(
         self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: RequestContext
-    ) -> EntryAttributes:
+    ) -> Steps[EntryAttributes]:
         """Make a regular file as `create` does, and a special one by the directory's `mknod`; EPERM where it
         has none, as mknod(2) says.
         """
-        directory, text = self._free_place(parent_inode, name)
+        directory, text = yield from self._free_place(parent_inode, name)
         file_type = stat.S_IFMT(mode) or S_IFREG
         if file_type == S_IFREG:
-            return self._entry(directory, self._create(directory, text, mode, ctx))
+            node: Node = yield from self._create(directory, text, mode, ctx)
+            attr = yield from self._entry(directory, node)
+            return attr
         method = self.kind_of(directory).mknod
         if method is None and not self.ro:
             refuse(errno.EPERM)
-        made = call(self._allowed(method), directory, text, mode, rdev)
-        return self._entry(directory, self._made(directory, text, made, file_type, "mknod", ctx))
+        made = yield call(self._allowed(method), directory, text, mode, rdev)
+        node = self._made(directory, text, made, file_type, "mknod", ctx)
+        attr = yield from self._entry(directory, node)
+        return attr
 
-    def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: RequestContext) -> EntryAttributes:
+    @handler
+    def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: RequestContext) -> Steps[EntryAttributes]:
         """Make a directory by the directory's `mkdir`."""
-        directory, text = self._free_place(parent_inode, name)
+        directory, text = yield from self._free_place(parent_inode, name)
         method = self._allowed(self.kind_of(directory).mkdir)
         permissions = mode & 0o7777
         if directory.mode & stat.S_ISGID:
             permissions |= stat.S_ISGID
-        made = call(method, directory, text, permissions)
-        return self._entry(directory, self._made(directory, text, made, S_IFDIR, "mkdir", ctx))
+        made = yield call(method, directory, text, permissions)
+        node = self._made(directory, text, made, S_IFDIR, "mkdir", ctx)
+        attr = yield from self._entry(directory, node)
+        return attr
 
-    def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext) -> EntryAttributes:
+    @handler
+    def symlink(
+        self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext
+    ) -> Steps[EntryAttributes]:
         """Make a symbolic link by the directory's `symlink`."""
-        directory, text = self._free_place(parent_inode, name)
+        directory, text = yield from self._free_place(parent_inode, name)
         method = self._allowed(self.kind_of(directory).symlink)
-        made = call(method, directory, text, decode(target))
-        return self._entry(directory, self._made(directory, text, made, S_IFLNK, "symlink", ctx))
+        made = yield call(method, directory, text, decode(target))
+        node = self._made(directory, text, made, S_IFLNK, "symlink", ctx)
+        attr = yield from self._entry(directory, node)
+        return attr
 
+    @handler
     def link(
         self, inode: int, new_parent_inode: int, new_name: bytes, ctx: RequestContext
-    ) -> EntryAttributes:
+    ) -> Steps[EntryAttributes]:
         """Give a file one more name, if the directory's `link` lets it."""
         node: Node = self.node(inode)
-        directory, text = self._free_place(new_parent_inode, new_name)
+        directory, text = yield from self._free_place(new_parent_inode, new_name)
         method = self._allowed(self.kind_of(directory).link)
         if node.file_type == S_IFDIR:
             refuse(errno.EPERM)
-        call(method, directory, text, node)
+        yield call(method, directory, text, node)
         self._put(directory, text, node)
-        return self._entry(directory, node)
+        attr = yield from self._entry(directory, node)
+        return attr
 
-    def _create(self, directory: Dir, name: str, mode: int, ctx: RequestContext) -> FileNode:
+    def _create(self, directory: Dir, name: str, mode: int, ctx: RequestContext) -> Steps[FileNode]:
         method = self._allowed(self.kind_of(directory).create)
-        made = call(method, directory, name, mode & 0o7777)
+        made = yield call(method, directory, name, mode & 0o7777)
         return cast("FileNode", self._made(directory, name, made, S_IFREG, "create", ctx))
 
-    def _free_place(self, inode: int, name: bytes) -> tuple[Dir, str]:
+    def _free_place(self, inode: int, name: bytes) -> Steps[tuple[Dir, str]]:
         """A directory, and a name that is free there."""
         if state.active is not None:
             undisturbed()
         directory = self.directory(inode)
         text = _text(name)
-        if self._child(directory, text) is not None:
+        if (yield from self._child(directory, text)) is not None:
             refuse(errno.EEXIST)
         return directory, text
 
@@ -223,27 +251,30 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
 
     # ---- removing and moving
 
-    def unlink(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
+    @handler
+    def unlink(self, parent_inode: int, name: bytes, ctx: RequestContext) -> Steps[None]:
         """Remove a name, if the directory's `unlink` lets it."""
-        directory, text, child = self._taken_place(parent_inode, name)
+        directory, text, child = yield from self._taken_place(parent_inode, name)
         method = self._allowed(self.kind_of(directory).unlink)
         if child.file_type == S_IFDIR:
             refuse(errno.EISDIR)
-        call(method, directory, text)
+        yield call(method, directory, text)
         self._remove(directory, text, child)
 
-    def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
+    @handler
+    def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> Steps[None]:
         """Remove a directory without names of its own, if the `rmdir` of the one that holds it lets it."""
-        directory, text, child = self._taken_place(parent_inode, name)
+        directory, text, child = yield from self._taken_place(parent_inode, name)
         method = self._allowed(self.kind_of(directory).rmdir)
         if not isinstance(child, Dir):
             refuse(errno.ENOTDIR)
         # The files that its class declares go with it, as in configfs: nobody could remove them before.
         if not self.kind_of(child).names and any(not child.declares(entry) for entry in child):
             refuse(errno.ENOTEMPTY)
-        call(method, directory, text)
+        yield call(method, directory, text)
         self._remove(directory, text, child)
 
+    @handler
     def rename(
         self,
         parent_inode_old: int,
@@ -252,25 +283,25 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         name_new: bytes,
         flags: int,
         ctx: RequestContext,
-    ) -> None:
+    ) -> Steps[None]:
         """Move a name, or let two change places, if the directories' `rename` lets it; what had the new name
         loses it.
         """
-        source, old_text, child = self._taken_place(parent_inode_old, name_old)
+        source, old_text, child = yield from self._taken_place(parent_inode_old, name_old)
         target = self.directory(parent_inode_new)
         new_text = _text(name_new)
         method = self._allowed(self.kind_of(source).rename)
         self._allowed(self.kind_of(target).rename)
         if flags not in (0, RENAME_NOREPLACE, RENAME_EXCHANGE):
             refuse(errno.EINVAL)  # as rename(2) says of flags that a file system does not support
-        replaced = self._child(target, new_text)
+        replaced = yield from self._child(target, new_text)
         if flags == RENAME_NOREPLACE and replaced is not None:
             refuse(errno.EEXIST)
         if flags == RENAME_EXCHANGE and replaced is None:
             refuse(errno.ENOENT)
         if self.kind_of(target).names and not self.kind_of(source).names:
             refuse(errno.EXDEV)  # nobody could put it there; programs copy then
-        call(method, source, old_text, target, new_text, flags)
+        yield call(method, source, old_text, target, new_text, flags)
         if self.kind_of(source).names or self.kind_of(target).names:
             return  # their own business
         if source.child(old_text) is not child or target.child(new_text) is child:
@@ -290,13 +321,13 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         except KeyError:
             refuse(errno.ENOENT)
 
-    def _taken_place(self, inode: int, name: bytes) -> tuple[Dir, str, Node]:
+    def _taken_place(self, inode: int, name: bytes) -> Steps[tuple[Dir, str, Node]]:
         """A directory, and a name that leads somewhere there."""
         if state.active is not None:
             undisturbed()
         directory = self.directory(inode)
         text = _text(name)
-        child = self._child(directory, text)
+        child = yield from self._child(directory, text)
         if child is None:
             refuse(errno.ENOENT)
         return directory, text, child

@@ -16,6 +16,7 @@ from fusetree.lowlevel import context
 
 if TYPE_CHECKING:
     from fusetree.adapter.kinds import Kind, Method
+    from fusetree.adapter.steps import Steps
     from fusetree.adapter.tree import TreeOperations
     from fusetree.nodes.base import FileNode
 
@@ -67,35 +68,35 @@ class OwnHandle(Handle):
         """Whether it can be written."""
         return self._write is not None
 
-    def read(self, offset: int, size: int) -> Any:
+    def read(self, offset: int, size: int) -> Steps[Any]:
         """What the method returns; EBADF when there is none. EAGAIN when that is yet to come and the file is
         open with O_NONBLOCK.
         """
         if self._read is None:
             refuse(errno.EBADF)
-        data = self._tree.bytes_call(self.node, self._read, size, offset)
+        data = yield self._tree.bytes_call(self.node, self._read, size, offset)
         # Asked of each read, since fcntl(2) may set it at any time.
         if type(data) is Future and context().flags & os.O_NONBLOCK and data.cancel():
             refuse(errno.EAGAIN)
         return data
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: bytes) -> Steps[int]:
         """What the method returns, None being all; EBADF when there is none."""
         if self._write is None:
             refuse(errno.EBADF)
-        taken: int | None = self._tree.bytes_call(self.node, self._write, data, offset)
+        taken: int | None = yield self._tree.bytes_call(self.node, self._write, data, offset)
         return len(data) if taken is None else taken
 
-    def call(self, name: str, *arguments: object) -> None:
+    def call(self, name: str, *arguments: object) -> Steps[None]:
         """Call a method that returns nothing, if there is one."""
         method = self.method(name)
         if method is not None:
-            self._tree.bytes_call(self.node, method, *arguments)
+            yield self._tree.bytes_call(self.node, method, *arguments)
 
-    def flush(self) -> None:
+    def flush(self) -> Steps[None]:
         """A descriptor was closed."""
-        self.call("flush")
+        yield from self.call("flush")
 
-    def release(self) -> None:
+    def release(self) -> Steps[None]:
         """The last descriptor was closed."""
-        self.call("release")
+        yield from self.call("release")

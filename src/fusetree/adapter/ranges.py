@@ -12,11 +12,13 @@ import select
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from fusetree.adapter.own import OwnHandle
+from fusetree.adapter.steps import handler
 from fusetree.adapter.tree import S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 
 if TYPE_CHECKING:
     from fusetree.adapter.kinds import Method
+    from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import PollHandle, RequestContext
     from fusetree.nodes.base import FileNode, Node
 
@@ -34,26 +36,29 @@ class RangeHandlers(TreeOperations):
         handle = self.inode_table.state(fh) if fh else None
         return handle.method(name) if isinstance(handle, OwnHandle) else None
 
+    @handler
     def fallocate(
         self, inode: int, fh: int, mode: int, offset: int, length: int, ctx: RequestContext
-    ) -> None:
+    ) -> Steps[None]:
         """Take or give back space; EOPNOTSUPP where the class has no method for it."""
         method = self._own(fh, "fallocate")
         if method is None:
             refuse(errno.EOPNOTSUPP)
-        self.bytes_call(self.node(inode), method, mode, offset, length)
+        yield self.bytes_call(self.node(inode), method, mode, offset, length)
 
-    def lseek(self, inode: int, fh: int, offset: int, whence: int, ctx: RequestContext) -> int:
+    @handler
+    def lseek(self, inode: int, fh: int, offset: int, whence: int, ctx: RequestContext) -> Steps[int]:
         """The next data or hole; a file whose class says nothing is all data."""
         node: FileNode = self.node(inode)
         method = self._own(fh, "lseek")
         if method is not None:
-            return cast("int", call(method, offset, whence))
-        size = (call(node.size) or 0) if node.file_type == S_IFREG else 0
+            return cast("int", (yield call(method, offset, whence)))
+        size = ((yield call(node.size)) or 0) if node.file_type == S_IFREG else 0
         if not 0 <= offset < size:
             refuse(errno.ENXIO)
         return size if whence == os.SEEK_HOLE else offset
 
+    @handler
     def copy_file_range(
         self,
         inode_in: int,
@@ -65,7 +70,7 @@ class RangeHandlers(TreeOperations):
         length: int,
         flags: int,
         ctx: RequestContext,
-    ) -> int:
+    ) -> Steps[int]:
         """Copy between two files of the tree; EOPNOTSUPP, after which the kernel reads and writes, where the
         first has no method for it.
         """
@@ -74,8 +79,10 @@ class RangeHandlers(TreeOperations):
         method = self.kind_of(source).copy_file_range
         if method is None or self.kind_of(target).write is None:
             refuse(errno.EOPNOTSUPP)
-        return cast("int", self.bytes_call(target, method, source, off_in, target, off_out, length))
+        copied: int = yield self.bytes_call(target, method, source, off_in, target, off_out, length)
+        return copied
 
+    @handler
     def ioctl(
         self,
         inode: int,
@@ -86,20 +93,23 @@ class RangeHandlers(TreeOperations):
         out_size: int,
         flags: int,
         ctx: RequestContext,
-    ) -> int | bytes | None:
+    ) -> Steps[int | bytes | None]:
         """A device command; ENOTTY where the class has no method for it."""
         node: Node = self.node(inode)
         method: Any = self._own(fh, "ioctl")
         if method is not None:
-            return cast("int | bytes | None", call(method, command, argument, data, out_size))
+            return cast("int | bytes | None", (yield call(method, command, argument, data, out_size)))
         method = self.kind_of(node).ioctl
         if method is None:
             refuse(errno.ENOTTY)
-        return cast("int | bytes | None", call(method, node, command, argument, data, out_size))
+        return cast("int | bytes | None", (yield call(method, node, command, argument, data, out_size)))
 
-    def poll(self, inode: int, fh: int, events: int, handle: PollHandle | None, ctx: RequestContext) -> int:
+    @handler
+    def poll(
+        self, inode: int, fh: int, events: int, handle: PollHandle | None, ctx: RequestContext
+    ) -> Steps[int]:
         """What a file is ready for: everything, where the class says nothing."""
         method = self._own(fh, "poll")
         if method is None:
             return events & _READY
-        return cast("int", call(method, events, None if handle is None else handle.notify))
+        return cast("int", (yield call(method, events, None if handle is None else handle.notify)))

@@ -3,6 +3,7 @@
 Rule 1: while code of the program runs for a request, `inside_handler()` is true, in whatever thread or task
     it continues (a context variable; `asyncio.to_thread` takes it along). Whoever waits for the kernel asks
     it first: the kernel may be waiting for this very request.
+    Code that goes on as a coroutine (fusetree.adapter.steps) is inside too: its task is the request's own.
 Rule 2: a value that the program does not take is the writer's mistake: EINVAL, and one line in the log that
     says why. An `OSError` is the program's answer. All else is a bug, and passes through to the core, which
     answers EIO.
@@ -15,10 +16,12 @@ import logging
 import os
 import sys
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, cast
 
 from fusetree.nodes.base import WriteStyle
 from fusetree.nodes.held import state, undisturbed
+from fusetree.nodes.owed import Owed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
 
-__all__ = ["call", "call_told", "inside_handler", "is_told", "store"]
+__all__ = ["call", "call_told", "go_inside", "inside_handler", "is_told", "store"]
 
 logger = logging.getLogger("fusetree.adapter")
 
@@ -41,6 +44,11 @@ _told: ContextVar[tuple[object, Node | None] | None] = ContextVar("fusetree_told
 def inside_handler() -> bool:
     """Whether this code runs on behalf of a request of some mount."""
     return _inside.get()
+
+
+def go_inside() -> None:
+    """Be inside from now on: called in a context that belongs to one request."""
+    _inside.set(True)
 
 
 def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -67,7 +75,18 @@ def call_told(
     """
     token = _told.set((observer, node))
     try:
-        return call(function, *args, **kwargs)
+        result = call(function, *args, **kwargs)
+    finally:
+        _told.reset(token)
+    if type(result) is CoroutineType:
+        return cast("R", _told_while((observer, node), Owed(cast("Any", result))))
+    return result
+
+
+async def _told_while(who: tuple[object, Node | None], owed: Owed) -> Any:
+    token = _told.set(who)
+    try:
+        return await owed.coroutine
     finally:
         _told.reset(token)
 
@@ -78,8 +97,8 @@ def is_told(observer: object, node: Node) -> bool:
     return told is not None and told[0] is observer and (told[1] is None or told[1] is node)
 
 
-def store(node: FileNode, data: bytes, append: bool) -> None:
-    """Hand what was written to a node.
+def store(node: FileNode, data: bytes, append: bool) -> Any:
+    """Hand what was written to a node; a coroutine comes back when the node goes on as one.
 
     Raises:
         OSError: EINVAL when the node does not take the value (its old value stays), else what the node
@@ -89,16 +108,33 @@ def store(node: FileNode, data: bytes, append: bool) -> None:
         undisturbed()
     token = _inside.set(True)
     try:
-        node.store(data, append)
-    except OSError:
-        raise
+        storing: object = node.store(data, append)  # type: ignore[func-returns-value]
     except Exception as exc:
-        if not _says_bad_value(exc, node):
+        refusal = _refusal(exc, node)
+        if refusal is None:
             raise
-        logger.info("%s refused what was written: %s", node, _reason(exc))
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from exc
+        raise refusal from exc
     finally:
         _inside.reset(token)
+    return _storing(node, Owed(storing)) if type(storing) is CoroutineType else None
+
+
+async def _storing(node: FileNode, owed: Owed) -> None:
+    try:
+        await owed.coroutine
+    except Exception as exc:
+        refusal = _refusal(exc, node)
+        if refusal is None:
+            raise
+        raise refusal from exc
+
+
+def _refusal(exc: Exception, node: FileNode) -> OSError | None:
+    """What a writer is told of a value that the node does not take; None for an answer, and for a bug."""
+    if isinstance(exc, OSError) or not _says_bad_value(exc, node):
+        return None
+    logger.info("%s refused what was written: %s", node, _reason(exc))
+    return OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 def _says_bad_value(exc: Exception, node: FileNode) -> bool:

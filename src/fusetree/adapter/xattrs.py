@@ -11,6 +11,7 @@ import errno
 from typing import TYPE_CHECKING, Final, cast
 
 from fusetree.adapter.names import decode, encode
+from fusetree.adapter.steps import handler
 from fusetree.adapter.tree import TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.nodes.docs import doc_of
@@ -18,6 +19,7 @@ from fusetree.nodes.docs import doc_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import RequestContext
     from fusetree.nodes.base import Node
 
@@ -32,7 +34,8 @@ MAX_XATTR_BYTES: Final = 65536
 class XattrHandlers(TreeOperations):
     """Handlers of extended attributes."""
 
-    def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
+    @handler
+    def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> Steps[bytes]:
         """A value, or `user.doc` of a node that has one; ENODATA when there is none. (ENOSYS would make the
         kernel remember that for all.)
         """
@@ -41,7 +44,7 @@ class XattrHandlers(TreeOperations):
         if kind.xattrs:
             if kind.getxattr is None:
                 refuse(errno.ENODATA)
-            return cast("bytes", call(kind.getxattr, node, decode(name)))
+            return cast("bytes", (yield call(kind.getxattr, node, decode(name))))
         doc = doc_of(node) if name == DOC_XATTR else None
         if doc is None:
             refuse(errno.ENODATA)
@@ -50,27 +53,33 @@ class XattrHandlers(TreeOperations):
             value = value[:MAX_XATTR_BYTES].decode("utf-8", "ignore").encode()
         return value
 
-    def listxattr(self, inode: int, ctx: RequestContext) -> Iterable[bytes]:
+    @handler
+    def listxattr(self, inode: int, ctx: RequestContext) -> Steps[Iterable[bytes]]:
         """The names; without a method `user.doc`, if the node has one."""
         node: Node = self.node(inode)
         kind = self.kind_of(node)
         if not kind.xattrs:
             return () if doc_of(node) is None else (DOC_XATTR,)
-        return () if kind.listxattr is None else [encode(name) for name in call(kind.listxattr, node)]
+        if kind.listxattr is None:
+            return ()
+        names: Iterable[str] = yield call(kind.listxattr, node)
+        return [encode(name) for name in names]
 
-    def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> None:
+    @handler
+    def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> Steps[None]:
         """Set one; EOPNOTSUPP where there is no place for them, which `cp -a` and tar take for what it is."""
         node: Node = self.node(inode)
         method = self.kind_of(node).setxattr
         if method is None or self.ro:
             refuse(errno.EROFS if self.ro else errno.ENOTSUP)
-        call(method, node, decode(name), value)
+        yield call(method, node, decode(name), value)
         self.inode_table.set_xattrs(inode, True)
 
-    def removexattr(self, inode: int, name: bytes, ctx: RequestContext) -> None:
+    @handler
+    def removexattr(self, inode: int, name: bytes, ctx: RequestContext) -> Steps[None]:
         """Remove one; ENODATA when there is none."""
         node: Node = self.node(inode)
         method = self.kind_of(node).removexattr
         if method is None or self.ro:
             refuse(errno.EROFS if self.ro else errno.ENODATA)
-        call(method, node, decode(name))
+        yield call(method, node, decode(name))

@@ -307,7 +307,7 @@ def mount(
     session = None
     try:
         session = Session(operations, path, settings.strings(), strict=strict)
-        session.start(workers)
+        session.start(workers, async_handlers="loop")
         mounted = Mount(directory, path, settings, session, operations)
     except BaseException as error:
         if session is not None:

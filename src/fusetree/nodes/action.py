@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fusetree.nodes.base import FileNode, Policy, WriteStyle, node_class
@@ -12,9 +13,10 @@ from fusetree.nodes.computed import Marked, mark
 from fusetree.nodes.docs import function_doc
 from fusetree.nodes.entries import check_size
 from fusetree.nodes.hints import hints_of
+from fusetree.nodes.owed import Owed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["ActionFile", "ActionOptions", "action"]
 
@@ -54,7 +56,8 @@ def action(function: Any = None, /, *, name: str | None = None, mode: int = 0o20
     ``*words`` takes what is left. A line that does not fit is EINVAL, and nothing is called. The method
     stays callable.
 
-    A plain function works too, as a child: ``Dir({"stop": action(stop)})``.
+    A plain function works too, as a child: ``Dir({"stop": action(stop)})``. An ``async`` one is awaited: the
+    write(2) returns when it has.
 
     Arguments:
         name: The file's name, unless it is the method's.
@@ -62,11 +65,13 @@ def action(function: Any = None, /, *, name: str | None = None, mode: int = 0o20
 
     Raises:
         ValueError: A mode with read bits or without write bits, a name that no directory can hold.
-        TypeError: An asynchronous function, or one with a keyword-only parameter that has no default.
+        TypeError: A function with a keyword-only parameter that has no default, an asynchronous generator.
     """
     options = ActionOptions(name, mode)
 
     def decorate(decorated: Any) -> Any:
+        if inspect.isasyncgenfunction(decorated):
+            raise TypeError(f"action: {decorated!r} is an asynchronous generator; nobody reads it")
         for parameter in inspect.signature(decorated).parameters.values():
             if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
                 raise TypeError(
@@ -170,10 +175,11 @@ class ActionFile(FileNode):
     def content(self) -> bytes:
         raise PermissionError(errno.EACCES, "an action is written to, not read")
 
-    def store(self, data: bytes, append: bool = False) -> None:
+    def store(self, data: bytes, append: bool = False) -> Any:
         """Call the function once for each line; what follows the last newline is a line, too.
 
-        All lines are read before the first call, so one that does not fit calls nothing.
+        All lines are read before the first call, so one that does not fit calls nothing. Of an ``async``
+        function it is a coroutine, which calls it.
         """
         check_size(data)
         words = self._words_
@@ -183,8 +189,19 @@ class ActionFile(FileNode):
         lines = data.split(b"\n")
         if not lines[-1]:
             lines.pop()
-        for arguments in [words.parse(line) for line in lines]:
-            self._function_(*arguments)
+        calls = iter([words.parse(line) for line in lines])
+        for arguments in calls:
+            calling = self._function_(*arguments)
+            if isinstance(calling, CoroutineType):
+                return self._go_on_(Owed(calling), calls)
+        return None
+
+    async def _go_on_(self, owed: Owed, calls: Iterator[list[Any]]) -> None:
+        await owed.coroutine
+        for arguments in calls:
+            calling = self._function_(*arguments)
+            if isinstance(calling, CoroutineType):
+                await calling
 
     def _doc_(self) -> str | None:
         return function_doc(self._function_)

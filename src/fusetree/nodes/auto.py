@@ -72,8 +72,6 @@ def _from_function(function: Any) -> Node:
     marked = getattr(function, MARK, None)
     if isinstance(marked, Marked):
         return marked.make(function)
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{function!r} is asynchronous, and a declared file calls it directly")
     try:
         signature = inspect.signature(function)
     except ValueError:  # a builtin that does not tell

@@ -16,9 +16,13 @@ itself has no children that the library could change: there the methods do all.
 node's `ttl` (0 seconds unless the class says otherwise), and what `read` answers not at all. What is declared
 is kept until it changes.
 
-The methods are not ``async``: handlers of a tree are called directly, and such a class is refused with a
-TypeError. So are `getlk`, `setlk` and `flock`: the kernel keeps the locks of a mounted tree, for all its
-files or for none.
+**Sync or async.** Any of the methods may be ``async def``, of a node and of a handle, and `list` may be an
+asynchronous generator. Under `async with mount(...)` they run in the loop that serves the tree, asyncio's or
+trio's; else in an asyncio loop that the mount has in a thread of its own, which begins with the first of
+them. A request that waits holds no thread, and is cancelled when its caller is killed or gives up.
+
+`getlk`, `setlk` and `flock` are refused with a TypeError: the kernel keeps the locks of a mounted tree, for
+all its files or for none.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterable, Callable, Iterable
     from concurrent.futures import Future
 
     from fusetree.nodes.attributes import Attributes, FileSystemSize
@@ -88,10 +92,10 @@ class CanLookup(Protocol):
 class CanList(Protocol):
     """Directory: which names there are, all of them."""
 
-    def list(self) -> Iterable[str | tuple[str, Node]]:
+    def list(self) -> Iterable[str | tuple[str, Node]] | AsyncIterable[str | tuple[str, Node]]:
         """The names, or pairs of name and node, which tell the type too. It is called when the directory is
-        opened, and taken from as a reader goes on, so it may be a generator of a million names. Default: the
-        directory's children.
+        opened, and taken from as a reader goes on, so it may be a generator of a million names, also an
+        asynchronous one. Default: the directory's children.
         """
 
 
@@ -366,16 +370,13 @@ def check_capabilities(cls: type) -> None:
     """Refuse what a class defines and no mount could call; once, when the class is made.
 
     Raises:
-        TypeError: A capability is ``async``, or is one that the kernel has for itself.
+        TypeError: A capability that the kernel has for itself, or one other than `list` that is an
+            asynchronous generator.
     """
     for name, value in vars(cls).items():
         if name in _KEPT_BY_KERNEL and inspect.isfunction(value):
             raise TypeError(
                 f"{cls.__name__}.{name}: the kernel keeps the locks of a mounted tree; a node cannot"
             )
-        if name in CAPABILITIES and _is_async(value):
-            raise TypeError(f"{cls.__name__}.{name} is async, and a node's methods are called directly")
-
-
-def _is_async(value: Any) -> bool:
-    return inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
+        if name in CAPABILITIES and name != "list" and inspect.isasyncgenfunction(value):
+            raise TypeError(f"{cls.__name__}.{name} is an asynchronous generator: one answer is returned")

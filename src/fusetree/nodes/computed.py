@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 from fusetree.nodes.base import FileNode, Node, Policy, check_mode, node_class
@@ -12,6 +12,7 @@ from fusetree.nodes.codecs import render
 from fusetree.nodes.docs import function_doc
 from fusetree.nodes.hints import hints_of
 from fusetree.nodes.names import check_name
+from fusetree.nodes.owed import Owed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,10 +48,6 @@ class Marked:
 
 def mark(function: _F, options: Marked) -> _F:
     """Leave `options` on a function, and return it; what cannot hold them comes back wrapped."""
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(
-            f"{options.kind}: {function!r} is asynchronous, and a declared file calls it directly"
-        )
     try:
         setattr(function, MARK, options)
     except AttributeError:  # a builtin, a bound method
@@ -116,6 +113,9 @@ def computed(
     stepping back to where the last read began are free; who seeks further back begins anew, with another
     call.
 
+    It may be ``async``, an asynchronous generator too: then readers wait for it and hold no thread, and it is
+    cancelled for a reader that gives up.
+
     A plain function works too, as a child: ``Dir({"now": computed(ttl=1)(now)})``.
 
     Arguments:
@@ -127,7 +127,6 @@ def computed(
 
     Raises:
         ValueError: A mode with write bits, a name that no directory can hold, a `ttl` below 0.
-        TypeError: An asynchronous function.
     """
     options = ComputedOptions(name, mode, size, ttl)
     return mark(function, options) if function is not None else lambda decorated: mark(decorated, options)
@@ -168,15 +167,33 @@ class ComputedFile(FileNode):
     def ttl(self) -> float:
         return self._options_.ttl
 
-    def size(self) -> int | None:
-        return len(self.content()) if self._options_.exact else None
+    def size(self) -> Any:
+        """The size in bytes, or None. Of an ``async`` function it is a coroutine that returns it."""
+        if not self._options_.exact:
+            return None
+        content = self.content()
+        return _length(Owed(content)) if isinstance(content, CoroutineType) else len(content)
 
-    def content(self) -> bytes:
-        return self._rendered_(self._function_())
-
-    def _opened_(self) -> bytes | Iterator[Any]:
+    def content(self) -> Any:
+        """The bytes. Of an ``async`` function it is a coroutine that returns them."""
         value = self._function_()
-        return value if isinstance(value, Iterator) else self._rendered_(value)
+        if isinstance(value, CoroutineType):
+            return self._made_(Owed(value))
+        return _joined(value) if isinstance(value, AsyncIterator) else self._rendered_(value)
+
+    def _opened_(self) -> Any:
+        value = self._function_()
+        if isinstance(value, CoroutineType):
+            return self._opening_(Owed(value))
+        return value if isinstance(value, (Iterator, AsyncIterator)) else self._rendered_(value)
+
+    async def _made_(self, owed: Owed) -> bytes:
+        value = await owed.coroutine
+        return await _joined(value) if isinstance(value, AsyncIterator) else self._rendered_(value)
+
+    async def _opening_(self, owed: Owed) -> Any:
+        value = await owed.coroutine
+        return value if isinstance(value, (Iterator, AsyncIterator)) else self._rendered_(value)
 
     def _rendered_(self, value: Any) -> bytes:
         hints = self._hints_
@@ -193,3 +210,11 @@ class ComputedFile(FileNode):
 
     def __repr__(self) -> str:
         return f"<file computed by {self._function_!r}>"
+
+
+async def _joined(pieces: AsyncIterator[Any]) -> bytes:
+    return render(iter([piece async for piece in pieces]))
+
+
+async def _length(owed: Owed) -> int:
+    return len(await owed.coroutine)

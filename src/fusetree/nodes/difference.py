@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
@@ -111,7 +112,11 @@ def _content(file: FileNode) -> bytes | str | None:
     if not file.readable:
         return None
     try:
-        return file.content()
+        content: object = file.content()
+        if isinstance(content, CoroutineType):
+            content.close()
+            return "made by an async function"
+        return cast("bytes", content)
     except Exception as error:  # noqa: BLE001 - it is part of the answer
         return f"{type(error).__name__}: {error}"
 

@@ -19,6 +19,7 @@ import logging
 import threading
 import time
 from contextvars import ContextVar
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -134,11 +135,11 @@ def steady(function: Callable[[], R]) -> R:
     """Call what reads the program's state, and again if a transaction began or ended meanwhile.
 
     What takes longer than the time between two transactions is called a few times, and then its result
-    stands.
+    stands. What goes on as a coroutine is called once: others come in between where it waits anyhow.
     """
     for _ in range(_ATTEMPTS):
         serial = state.serial
         result = function()
-        if state.serial == serial:
+        if state.serial == serial or type(result) is CoroutineType:
             break
     return result

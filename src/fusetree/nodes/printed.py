@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from fusetree.nodes.auto import as_node
@@ -90,9 +91,12 @@ def _size(node: Node) -> str:
     if node.file_type != stat.S_IFREG:
         return "-"
     try:
-        size = cast("FileNode", node).size()
+        size: object = cast("FileNode", node).size()
     except Exception:  # noqa: BLE001 - a picture of the tree shows what it can
         return "?"
+    if isinstance(size, CoroutineType):  # of an async function, which nobody is going to await here
+        size.close()
+        return "-"
     return "-" if size is None else str(size)
 
 

@@ -94,6 +94,7 @@ class AsyncioBackend:
                 if self._wants_standby:
                     self._standby = StandbyThread(self._connection)
                     self._loop.add_reader(self._standby.fileno, self._take_handed)
+                self._dispatcher.elsewhere = self._take_over
                 await self._over
                 if not self._cancels:
                     await self._let_finish()
@@ -251,6 +252,10 @@ class AsyncioBackend:
         ) -> None:
             make: Callable[..., asyncio.Task[None]] = functools.partial(asyncio.Task, loop=self._loop)
             self._wait_for(request, context.run(make, self._answer(request, coroutine)), coroutine)
+
+    def _take_over(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """In one of the threads that served before: it had read the request already."""
+        self._take_coroutine(request, coroutine, contextvars.copy_context())
 
     def _take_coroutine(
         self, request: Request, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context

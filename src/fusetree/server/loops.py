@@ -26,6 +26,7 @@ from fusetree.server.threads import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from concurrent.futures import Future
 
     from fusetree._lowlevel.connection import Connection
     from fusetree._lowlevel.dispatch import Dispatcher
@@ -192,3 +193,41 @@ async def set_after_asking(asking: Coroutine[Any, Any, Any], flags: int, setter:
     result = setter()
     if result is not None:
         await result
+
+
+async def arrived(future: Future[Any]) -> Any:
+    """Wait for what another thread brings, under asyncio or trio; cancelling the wait does not touch it."""
+    if running_library() == "trio":
+        import trio
+
+        token = trio.lowlevel.current_trio_token()
+        done = trio.Event()
+
+        def tell(_: object) -> None:
+            try:
+                token.run_sync_soon(done.set)
+            except trio.RunFinishedError:
+                pass  # nobody waits any more
+
+        future.add_done_callback(tell)
+        await done.wait()
+        return future.result()
+
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def wake(_: object) -> None:
+        try:
+            loop.call_soon_threadsafe(settle)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits any more
+
+    future.add_done_callback(wake)
+    await waiter
+    return future.result()

@@ -31,6 +31,7 @@ from fusetree._lowlevel.watched import WatchedDispatcher
 from fusetree.errors import SessionClosedError
 from fusetree.server import mountinfo
 from fusetree.server.aborting import abort_by_control_file, is_connected
+from fusetree.server.background import BackgroundLoop
 from fusetree.server.failures import Failures
 from fusetree.server.features import Feature, Negotiation
 from fusetree.server.loops import running_backend
@@ -120,6 +121,7 @@ class Session(Notifying):
         self._lock = threading.Lock()
         self._pool: ThreadPool | None = None  # guarded by _lock
         self._backend: Backend | None = None  # guarded by _lock; of an event loop
+        self._background: BackgroundLoop | None = None  # beside the pool, for async handlers; set once
         self._begun = False  # the handshake is done, operations.init() was called
         self._helpers: list[threading.Thread] = []  # the table's notifier and reaper
         self._ended = threading.Event()
@@ -141,13 +143,21 @@ class Session(Notifying):
         if not inherited:
             _sessions.add(self)
 
-    def start(self, workers: int = 8) -> None:
+    def start(self, workers: int = 8, *, async_handlers: Literal["refuse", "loop"] = "refuse") -> None:
         """Serve in background threads; returns when the handshake with the kernel is done.
 
         :param workers: how many handlers may run at once.
+        :param async_handlers: "loop" runs what ``async`` handlers return in an asyncio loop in a thread of
+            its own, which begins with the first of them and ends with the session; such a handler holds none
+            of the workers, and is cancelled when its caller gives up waiting.  "refuse" answers EIO.
         :raises MountError: the connection ended before the handshake was done.
         """
-        self._open_pool(workers).start()
+        if async_handlers not in ("refuse", "loop"):
+            raise ValueError(f'async_handlers is "refuse" or "loop", not {async_handlers!r}')
+        pool = self._open_pool(workers)
+        if async_handlers == "loop":
+            self._background = BackgroundLoop(self._dispatcher)
+        pool.start()
 
     def run_here(self) -> None:
         """Serve in the calling thread, where every handler runs, until unmounted from outside or stopped.
@@ -361,6 +371,8 @@ class Session(Notifying):
                     logger.warning("closing although the event loop does not end its handlers: it is blocked")
         if self._watchdog is not None:
             self._watchdog.stop()
+        if self._background is not None:
+            self._background.stop(CLOSE_GRACE)  # before the connection ends: what waits there is answered
         self._dispatcher.cancel_parked()
         self._connection.exit()
         if pool is not None:
@@ -390,7 +402,8 @@ class Session(Notifying):
     def _waiting(self) -> list[tuple[Request, Coroutine[Any, Any, Any]]]:
         """Handlers that an event loop waits for, for the watchdog."""
         backend = self._backend
-        return [] if backend is None else backend.waiting()
+        waiting = [] if backend is None else backend.waiting()
+        return waiting if self._background is None else [*waiting, *self._background.waiting()]
 
     def _all_ended(self) -> None:
         """The last worker ended.  The kernel gives the number of a mount that is gone to the next one, so

@@ -96,6 +96,7 @@ class TrioBackend:
             try:
                 with self._scope:
                     async with trio.open_nursery() as self._nursery:
+                        self._dispatcher.elsewhere = self._take_over
                         self._nursery.start_soon(self._read, self._fd, self._take)
                         if self._wants_standby:
                             self._standby = StandbyThread(self._connection)
@@ -270,6 +271,10 @@ class TrioBackend:
         waiting = self._waiting.get(token)
         if waiting is not None:
             waiting[0].cancel()
+
+    def _take_over(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """In one of the threads that served before: it had read the request already."""
+        self._take_coroutine(request, coroutine, contextvars.copy_context())
 
     def _take_coroutine(
         self, request: Request, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context

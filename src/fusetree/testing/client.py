@@ -71,7 +71,8 @@ class Client(PathClient):
 
         Args:
             root: a directory node, a mapping that one is made of, or operations.
-            workers: handlers that may run at once in threads.
+            workers: handlers that may run at once in threads. What is ``async`` in a tree runs in a loop
+                beside them, as under a mount.
             backend: who runs the handlers: "threads", or an "asyncio" or "trio" loop in a thread of its own.
             sync_handlers: where a loop has ordinary handlers run, see `lowlevel.Session.serve`.
             loop_debug: asyncio's debug mode.
@@ -86,6 +87,7 @@ class Client(PathClient):
         """
         from fusetree.lowlevel import Operations, Session
 
+        is_low_level = isinstance(root, Operations)
         if isinstance(root, Operations):
             if node_options:
                 raise TypeError(f"{', '.join(node_options)}: only for a tree, not for operations")
@@ -111,7 +113,8 @@ class Client(PathClient):
                 self.session = Session(operations, options=options, fd=server_end.fileno(), strict=strict)
             handshake = self.send_init()  # waits in the socket until the session reads it
             if backend == "threads":
-                self.session.start(workers)
+                # As a mount does; low-level handlers are refused as `Session.run` refuses them.
+                self.session.start(workers, async_handlers="refuse" if is_low_level else "loop")
             else:
                 self._loop = LoopThread(
                     self.session, backend, debug=loop_debug, sync_handlers=sync_handlers, workers=workers
