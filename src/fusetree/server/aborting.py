@@ -7,7 +7,12 @@ who mounted and for root.
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import os
 import select
+
+_MNT_FORCE = 1  # umount2(2), linux/fs.h
 
 CONNECTIONS = "/sys/fs/fuse/connections"
 
@@ -30,3 +35,16 @@ def abort_by_control_file(device: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def abort_by_force(mountpoint: str) -> bool:
+    """End the connection of what is mounted at *mountpoint*, and unmount it if nobody uses it: umount2(2)
+    with MNT_FORCE, which is for root.
+
+    :returns: whether the kernel let us.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    with_force = libc.umount2
+    with_force.argtypes = [ctypes.c_char_p, ctypes.c_int]
+    # EBUSY: somebody uses it; its connection has ended all the same.
+    return with_force(os.fsencode(mountpoint), _MNT_FORCE) == 0 or ctypes.get_errno() == errno.EBUSY

@@ -30,7 +30,7 @@ from fusetree._lowlevel.passthrough import Passthrough
 from fusetree._lowlevel.watched import WatchedDispatcher
 from fusetree.errors import SessionClosedError
 from fusetree.server import mountinfo
-from fusetree.server.aborting import abort_by_control_file, is_connected
+from fusetree.server.aborting import abort_by_control_file, abort_by_force, is_connected
 from fusetree.server.background import BackgroundLoop
 from fusetree.server.failures import Failures
 from fusetree.server.features import Feature, Negotiation
@@ -369,6 +369,7 @@ class Session(Notifying):
                 backend.stop()
                 if not backend.ended.wait(CLOSE_GRACE):
                     logger.warning("closing although the event loop does not end its handlers: it is blocked")
+                    self._free_waiters()
         if self._watchdog is not None:
             self._watchdog.stop()
         if self._background is not None:
@@ -380,6 +381,7 @@ class Session(Notifying):
             stuck = pool.join(CLOSE_GRACE)
             if stuck:
                 self._report_stuck(stuck)
+                self._free_waiters()
         self._outbox.stop()
         self._connection.close(unmount=unmount and self._still_mounted())
         if not self._outbox.join(CLOSE_GRACE):
@@ -398,6 +400,16 @@ class Session(Notifying):
         finally:
             self._closed.set()
         self._failures.raise_kept()
+
+    def _free_waiters(self) -> None:
+        """Handlers do not end. A notification, of whatever thread, may be in the kernel behind one of them:
+        it cannot be interrupted and keeps the device open, so closing that would end nothing, and this
+        process could not even be killed.
+        """
+        if self.mountpoint is None or self._device is None or not self._still_mounted():
+            return
+        if not abort_by_control_file(self._device):
+            abort_by_force(self.mountpoint)
 
     def _waiting(self) -> list[tuple[Request, Coroutine[Any, Any, Any]]]:
         """Handlers that an event loop waits for, for the watchdog."""
