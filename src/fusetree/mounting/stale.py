@@ -28,7 +28,7 @@ PROBE_SECONDS = 2.0
 _MOST_STACKED = 64
 
 # ENOTCONN is what a dead server's mount answers, ECONNABORTED one whose connection was aborted by hand.
-_DEAD = frozenset({errno.ENOTCONN, errno.ECONNABORTED})
+DEAD = frozenset({errno.ENOTCONN, errno.ECONNABORTED})
 
 
 def is_fuse(entry: MountInfo) -> bool:
@@ -48,24 +48,30 @@ def find_mount(mountpoint: str | os.PathLike[str]) -> MountInfo | None:
 
 
 def probe(path: str, seconds: float = PROBE_SECONDS) -> OSError | None:
+    """The error that the file system at *path* answers with; None when it is well, and also when it did not
+    answer within *seconds*.
+    """
+    return ask(path, seconds)[0]
+
+
+def ask(path: str, seconds: float = PROBE_SECONDS) -> tuple[OSError | None, bool]:
     """Ask the file system at *path* for its statistics, which no kernel answers from a cache.
 
     Returns:
-        The error that it answered with.  None when it is well, and also when it did not answer within
-        *seconds*.
+        The error that it answered with, None when it is well; and whether it answered within *seconds*.
     """
     errors: list[OSError] = []
 
-    def ask() -> None:
+    def look() -> None:
         try:
             os.statvfs(path)
         except OSError as error:
             errors.append(error)
 
-    thread = threading.Thread(target=ask, name="fusetree-probe", daemon=True)
+    thread = threading.Thread(target=look, name="fusetree-probe", daemon=True)
     thread.start()
     thread.join(seconds)
-    return errors[0] if errors else None
+    return (errors[0] if errors else None), not thread.is_alive()
 
 
 def is_stale(mountpoint: str | os.PathLike[str]) -> bool:
@@ -74,7 +80,7 @@ def is_stale(mountpoint: str | os.PathLike[str]) -> bool:
     if entry is None or not is_fuse(entry):
         return False
     error = probe(entry.mountpoint)
-    return error is not None and error.errno in _DEAD
+    return error is not None and error.errno in DEAD
 
 
 def unmount_command(mountpoint: str, *, lazy: bool = False) -> list[str]:
