@@ -10,18 +10,21 @@ from cpython.ref cimport Py_DECREF
 
 from fusetree._lowlevel.bodies cimport content_drop, locked_set_body
 from fusetree._lowlevel.libfuse.pthread cimport ft_bump, ft_ref, pthread_mutex_lock, pthread_mutex_unlock
+from fusetree._lowlevel.listing cimport slot_find
 from fusetree._lowlevel.names cimport NameView, locked_remove_name, locked_set_name, view_name
-from fusetree._lowlevel.notices cimport Ticket, locked_entry_changed, locked_queue_inode
+from fusetree._lowlevel.notices cimport Ticket, locked_entry_changed, locked_queue_inode, locked_queue_name
 from fusetree._lowlevel.table cimport (
     ARMED_CONTENT,
     BODY_CONTENT,
     BODY_DIRECTORY,
     BODY_LINK,
     HAS_XATTRS,
+    SLOT_ARMED,
     ft_content,
     ft_directory,
     ft_entry,
     ft_notice,
+    ft_slot,
     locked_find_node,
 )
 
@@ -110,6 +113,28 @@ cdef object name_removed(
     if of_name == NULL and of_directory == NULL:
         return None
     return Ticket.wrap(of_name, of_directory)
+
+
+cdef object name_mistaken(ft_table *table, object directory, str name):
+    cdef NameView view
+    cdef object _owner = view_name(name, &view)
+    cdef ft_entry *entry
+    cdef ft_directory *found
+    cdef ft_slot *slot
+    cdef ft_notice *notice = NULL
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find_node(table, <PyObject *>directory)
+    if entry != NULL and entry.flags & BODY_DIRECTORY:
+        found = <ft_directory *>entry.body
+        found.change += 1
+        slot = slot_find(found, view.text, view.length, view.hash) if found.complete else NULL
+        if slot != NULL:
+            slot.flags &= ~SLOT_ARMED
+        notice = referenced(locked_queue_name(table, entry.node_id, 0, view.text, view.length, view.hash))
+    pthread_mutex_unlock(&table.lock)
+    if notice == NULL:
+        return None
+    return Ticket.wrap(notice, NULL)
 
 
 cdef object directory_moved(ft_table *table, object node, uint64_t parent_ino):

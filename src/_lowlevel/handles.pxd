@@ -13,7 +13,10 @@ cdef ft_handle *locked_handle(ft_table *table, uint64_t fh) noexcept nogil     #
 # Both references are the caller's now: the content (dropped with no lock held; NULL: none) and the state.
 cdef ft_content *locked_handle_release(ft_table *table, ft_handle *handle, PyObject **state) noexcept nogil
 
-cdef object open_handle(ft_table *table, uint64_t node_id, object content, object state, bint direct_io)
+cdef object open_handle(
+    ft_table *table, uint64_t node_id, object content, object state, bint direct_io, object change)
+cdef object adopt_handle(ft_table *table, uint64_t fh, object state)
+cdef object handle_changed(ft_table *table, uint64_t fh)
 cdef object state_of_handle(ft_table *table, uint64_t fh)
 cdef object node_of_handle(ft_table *table, uint64_t fh)
 cdef object release_handle(ft_table *table, uint64_t fh)

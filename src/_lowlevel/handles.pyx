@@ -56,6 +56,7 @@ cdef uint64_t locked_handle_open(
     handle.next_free = 0
     handle.entry = entry
     handle.content = content
+    handle.change = entry.change
     handle.state = state
     table.handles_open += 1
     locked_pin(table, entry)
@@ -97,7 +98,10 @@ cdef object bad_handle(uint64_t fh):
     return OSError(EBADF, f"{os.strerror(EBADF)}: {fh:#x}")
 
 
-cdef object open_handle(ft_table *table, uint64_t node_id, object content, object state, bint direct_io):
+cdef object open_handle(
+        ft_table *table, uint64_t node_id, object content, object state, bint direct_io, object change):
+    cdef uint64_t current = 0 if change is None else change
+    cdef bint given = change is not None
     cdef ft_content *pinned = NULL
     cdef PyObject *kept = NULL if state is None else <PyObject *>state
     cdef ft_entry *entry
@@ -109,6 +113,8 @@ cdef object open_handle(ft_table *table, uint64_t node_id, object content, objec
     if entry != NULL:
         fh = locked_handle_open(table, entry, pinned, kept, HANDLE_DIRECT_IO if direct_io else 0)
         if fh != 0:
+            if given:
+                locked_handle(table, fh).change = current
             if pinned != NULL:
                 table.contents += 1
             if kept != NULL:
@@ -123,6 +129,40 @@ cdef object open_handle(ft_table *table, uint64_t node_id, object content, objec
             raise stale(node_id)
         raise MemoryError
     return fh
+
+
+cdef object adopt_handle(ft_table *table, uint64_t fh, object state):
+    cdef ft_handle *handle
+    cdef ft_content *content = NULL
+    cdef object result = state
+    pthread_mutex_lock(&table.lock)
+    handle = locked_handle(table, fh)
+    if handle != NULL:
+        if handle.state == NULL:
+            handle.state = <PyObject *>state
+            Py_INCREF(state)
+            content = handle.content
+            handle.content = NULL
+        else:
+            result = <object>handle.state
+    pthread_mutex_unlock(&table.lock)
+    content_drop(table, content)
+    if handle == NULL:
+        raise bad_handle(fh)
+    return result
+
+
+cdef object handle_changed(ft_table *table, uint64_t fh):
+    cdef ft_handle *handle
+    cdef bint result = False
+    pthread_mutex_lock(&table.lock)
+    handle = locked_handle(table, fh)
+    if handle != NULL:
+        result = handle.entry.change != handle.change
+    pthread_mutex_unlock(&table.lock)
+    if handle == NULL:
+        raise bad_handle(fh)
+    return result
 
 
 cdef object state_of_handle(ft_table *table, uint64_t fh):

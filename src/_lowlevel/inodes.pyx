@@ -25,10 +25,17 @@ from libc.stdint cimport int64_t, uint32_t, uint8_t, uintptr_t
 
 from fusetree._lowlevel.attributes cimport StatvfsData
 from fusetree._lowlevel.bodies cimport directory_release, table_reap
-from fusetree._lowlevel.changes cimport directory_moved, name_removed, name_set, node_changed
+from fusetree._lowlevel.changes cimport directory_moved, name_mistaken, name_removed, name_set, node_changed
 from fusetree._lowlevel.contents cimport content_of, content_of_file, publish, stale
 from fusetree._lowlevel.dirents cimport ReaddirToken
-from fusetree._lowlevel.handles cimport node_of_handle, open_handle, release_handle, state_of_handle
+from fusetree._lowlevel.handles cimport (
+    adopt_handle,
+    handle_changed,
+    node_of_handle,
+    open_handle,
+    release_handle,
+    state_of_handle,
+)
 from fusetree._lowlevel.invariants cimport locked_check
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_session
 from fusetree._lowlevel.libfuse.pthread cimport (
@@ -397,15 +404,43 @@ cdef class InodeTable:
 
     # -------------------------------------------------------------------------------- open files
 
-    def open(self, uint64_t node_id, *, object content=None, object state=None, bint direct_io=False) -> int:
+    def change(self, uint64_t node_id) -> int:
+        """The node's change counter, which each change raises: for :meth:`open`, when the content is made
+        before it is called.
+        """
+        cdef ft_entry *entry
+        cdef uint64_t result = 0
+        pthread_mutex_lock(&self.c_table.lock)
+        entry = locked_find(self.c_table, node_id)
+        if entry != NULL:
+            result = entry.change
+        pthread_mutex_unlock(&self.c_table.lock)
+        if entry == NULL:
+            raise stale(node_id)
+        return result
+
+    def open(
+            self, uint64_t node_id, *, object content=None, object state=None, bint direct_io=False,
+            object change=None) -> int:
         """A new file handle; the node keeps its node id until it is released.
 
         :param content: reads of the handle are answered from it, without Python; ``bytes`` or another buffer,
             as for :meth:`publish_content`.
         :param state: any object, for :meth:`state`; without one the release is answered without Python.
         :param direct_io: the file is opened bypassing the page cache.
+        :param change: the node's change counter before *content* was made; None: as it is now.
         """
-        return open_handle(self.c_table, node_id, content, state, direct_io)
+        return open_handle(self.c_table, node_id, content, state, direct_io, change)
+
+    def adopt(self, uint64_t fh, object state not None) -> object:
+        """Give an open handle a state if it has none, and let go of the content that it was opened with: from
+        now on its reads and its release come to Python.  Returns the state that it has now.
+        """
+        return adopt_handle(self.c_table, fh, state)
+
+    def changed_since_open(self, uint64_t fh) -> bool:
+        """Whether the node of an open handle has changed since the handle was opened."""
+        return handle_changed(self.c_table, fh)
 
     def state(self, uint64_t fh) -> object:
         """The state of an open handle, None if it has none; OSError(EBADF) for a handle that is not open.
@@ -463,6 +498,13 @@ cdef class InodeTable:
         :param told: as for :meth:`changed`.
         """
         return name_removed(self.c_table, directory, name, child, deleted, told)
+
+    def name_mistaken(self, object directory, str name not None) -> Ticket | None:
+        """Record that the kernel holds something else under *name* than is there, as after a rename that it
+        was allowed and that was not done as it knows it: it is told to forget the name, whether it was given
+        it or not.  See :meth:`changed`.
+        """
+        return name_mistaken(self.c_table, directory, name)
 
     def directory_moved(self, object directory, uint64_t parent_ino) -> Ticket | None:
         """Record that a published directory lies in another one now, whose inode number its ``..`` shows;

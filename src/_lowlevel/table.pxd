@@ -154,6 +154,7 @@ cdef struct ft_handle:
     uint32_t next_free
     ft_entry *entry             # pinned
     ft_content *content         # counted reference; NULL: what is published at the time
+    uint64_t change             # the entry's, when what was opened was current
     PyObject *state             # owned; any Python object, NULL: none
 
 cdef struct ft_table:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from fusetree.nodes import (
         CollectionDir,
         DynamicDir,
+        EditableDir,
         FactoryDir,
         MappingDir,
         MemoryDir,
@@ -75,6 +76,7 @@ __all__ = [
     "Attributes",
     "Device",
     "Dir",
+    "EditableDir",
     "Fifo",
     "File",
     "FileNode",
@@ -124,6 +126,7 @@ __all__ = [
 _LAZY: Final[dict[str, tuple[str, str | None]]] = {
     "CollectionDir": ("fusetree.nodes", "CollectionDir"),
     "DynamicDir": ("fusetree.nodes", "DynamicDir"),
+    "EditableDir": ("fusetree.nodes", "EditableDir"),
     "FactoryDir": ("fusetree.nodes", "FactoryDir"),
     "MappingDir": ("fusetree.nodes", "MappingDir"),
     "MemoryDir": ("fusetree.nodes", "MemoryDir"),

@@ -7,6 +7,7 @@ documents) is asked for each time.
     node_operations   the whole: handlers over one tree, and its end
     tree              what all handlers share: the table, first touch, paths
     namespace         lookup, and making, moving and removing names from the kernel's side
+    editing           rename onto and away from the entries of an `EditableDir`
     inodes            getattr, setattr, readlink, access, statfs
     xattrs            extended attributes
     files             open, create's open, read, write, flush, release

@@ -36,6 +36,9 @@ _DYNAMIC: Final = Policy.DYNAMIC
 _SNAPSHOT: Final = Policy.SNAPSHOT
 _PAGE: Final = Policy.PAGE
 
+#: For how long a write waits for what the kernel must know before, in seconds.
+_SETTLING: Final = 0.1
+
 
 class FileHandlers(TreeOperations):
     """Handlers of regular files and what is open of them."""
@@ -168,6 +171,9 @@ class FileHandlers(TreeOperations):
         handle = self.inode_table.state(fh)
         if not isinstance(handle, Handle):
             refuse(errno.EBADF)
+        if handle.unsettled is not None:
+            self.inode_table.wait([handle.unsettled], _SETTLING)
+            handle.unsettled = None
         taken = yield from handle.write(off, bytes(buf))
         return taken
 

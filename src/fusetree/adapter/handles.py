@@ -24,6 +24,7 @@ from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
 from fusetree.nodes.filerange import FileRange
 
 if TYPE_CHECKING:
+    from fusetree._lowlevel.notices import Ticket
     from fusetree.adapter.steps import Steps
     from fusetree.nodes.base import FileNode
 
@@ -63,7 +64,7 @@ class Handle:
         truncated: Whether it was opened with O_TRUNC.
     """
 
-    __slots__ = ("append", "content", "node", "truncated")
+    __slots__ = ("append", "content", "node", "truncated", "unsettled")
 
     def __init__(self, node: FileNode, append: bool, truncated: bool) -> None:
         self.node = node
@@ -71,6 +72,8 @@ class Handle:
         self.truncated = truncated
         #: What readers of this open file see; None: to be made when first read.
         self.content: bytes | None = None
+        #: What the kernel must know before anything is written.
+        self.unsettled: Ticket | None = None
 
     def read(self, offset: int, size: int) -> Steps[bytes | memoryview]:
         """Bytes of the content that was current when this open file was first read, or last wrote."""

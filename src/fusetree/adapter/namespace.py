@@ -9,11 +9,14 @@ directory at any moment all the same.
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from fusetree.adapter.directories import DirectoryHandlers
+from fusetree.adapter.editing import rename_edited
 from fusetree.adapter.files import FileHandlers
+from fusetree.adapter.handles import Handle
 from fusetree.adapter.names import decode
 from fusetree.adapter.steps import handler
 from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, refuse
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import EntryAttributes, FileInfo, RequestContext
     from fusetree.nodes.base import FileNode
+    from fusetree.nodes.editable import EditableDir
 
     N = TypeVar("N", bound=Node)
 
@@ -128,9 +132,16 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
     ) -> Steps[tuple[FileInfo, EntryAttributes]]:
         """Make a file by the directory's `create`, and open it."""
         directory, text = yield from self._free_place(parent_inode, name)
+        absent = directory._unseen_(text)
         node = yield from self._create(directory, text, mode, ctx)
+        if node is absent and flags & os.O_ACCMODE != os.O_RDONLY:
+            flags |= os.O_TRUNC  # a new file is empty, says who made it
         attr = self.entries.begin(node)  # keeps the node id while it is opened
         info = yield from self.open_node(attr.node_id, node, flags)
+        if node in self.mistaken:
+            opened = self.inode_table.state(info.fh)
+            if isinstance(opened, Handle):
+                opened.unsettled = self.mistaken.pop(node, None)
         try:
             answer = yield from self._entry(directory, node)
         except BaseException:
@@ -231,9 +242,10 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             )
             where = f"{type(directory).__name__}.{method}"
             raise TypeError(f"{where}({name!r}, ...) must return {kind}, not {made!r}")
-        if made.uid is None:
+        returns = directory._returns_(name, made)
+        if made.uid is None and not returns:
             call(setattr, made, "uid", ctx.uid)
-        if made.gid is None:
+        if made.gid is None and not returns:
             inherited = directory.mode & stat.S_ISGID
             call(setattr, made, "gid", self.entries.group(directory) if inherited else ctx.gid)
         self._put(directory, name, made)
@@ -247,7 +259,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             return
         if present is not None:  # somebody else was quicker
             refuse(errno.EEXIST)
-        call_told(self.observer, None, directory.__setitem__, name, node)
+        call_told(self.observer, None, directory._give_name_, name, node)
 
     # ---- removing and moving
 
@@ -301,7 +313,15 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             refuse(errno.ENOENT)
         if self.kind_of(target).names and not self.kind_of(source).names:
             refuse(errno.EXDEV)  # nobody could put it there; programs copy then
+        if target._edited_ and not source._edited_:
+            refuse(errno.EXDEV)
         yield call(method, source, old_text, target, new_text, flags)
+        if source._edited_:
+            edited = yield from rename_edited(
+                self, cast("EditableDir", source), old_text, child, cast("EditableDir", target), new_text
+            )
+            if edited:
+                return
         if self.kind_of(source).names or self.kind_of(target).names:
             return  # their own business
         if source.child(old_text) is not child or target.child(new_text) is child:
@@ -336,7 +356,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         if self.kind_of(directory).names or directory.child(name) is not child:
             return  # its own business, or the method has done it
         try:
-            call_told(self.observer, None, directory.__delitem__, name)
+            call_told(self.observer, None, directory._take_name_, name)
         except KeyError:
             return  # somebody else has
         except ValueError:

@@ -10,6 +10,7 @@ import errno
 import math
 import os
 import stat
+import weakref
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from fusetree.adapter.caching import CacheObserver
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ParamSpec, TypeVar
 
+    from fusetree._lowlevel.notices import Ticket
     from fusetree.nodes.base import FileNode, Node
     from fusetree.nodes.directory import Dir
 
@@ -74,6 +76,8 @@ class TreeOperations(Operations):
         self.node: Callable[[int], Any] = self.inode_table.node
         self.observer = CacheObserver(self.inode_table, coherence_wait)
         self.kinds = Kinds()
+        #: Entries that were moved away, until the kernel knows it (fusetree.adapter.editing).
+        self.mistaken: weakref.WeakKeyDictionary[Node, Ticket] = weakref.WeakKeyDictionary()
         self.entries = Entries(self.inode_table, self.observer, self.timeout, self.kinds)
         root.attach(self.observer)
 

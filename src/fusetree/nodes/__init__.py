@@ -8,6 +8,7 @@
 ``directory``         `Dir`; ``names`` checks names, ``links`` keeps the tree a tree, ``moves`` moves
 ``file, symlink``     `File`, `Symlink`; ``filerange`` a part of a file of the host
 ``special``           `Fifo`, `Socket`, `Device`
+``editable``          `EditableDir`: where editors work
 ``stream``            `Stream`; ``history`` what it keeps, and who waits for more
 ``memory``            `MemoryDir`, `MemoryFile`: a writable tree
 ``declare``           `node`; ``declared`` is what a class declares, ``hints`` its annotations
@@ -45,6 +46,7 @@ from fusetree.nodes.symlink import Symlink
 
 if TYPE_CHECKING:
     from fusetree.nodes.difference import Difference, diff
+    from fusetree.nodes.editable import EditableDir, ScratchFile
     from fusetree.nodes.exposed import CollectionDir, DynamicDir, MappingDir, expose
     from fusetree.nodes.factory import FactoryDir, RelationDir
     from fusetree.nodes.memory import MemoryDir, MemoryFile
@@ -56,6 +58,7 @@ __all__ = [
     "Attributes",
     "Device",
     "Dir",
+    "EditableDir",
     "Fifo",
     "File",
     "FileNode",
@@ -95,6 +98,7 @@ __all__ = [
     "Node",
     "Observer",
     "Policy",
+    "ScratchFile",
     "SpecialNode",
     "WriteStyle",
     "as_node",
@@ -105,6 +109,8 @@ __all__ = [
 _LAZY: Final[dict[str, str]] = {
     "Difference": "fusetree.nodes.difference",
     "diff": "fusetree.nodes.difference",
+    "EditableDir": "fusetree.nodes.editable",
+    "ScratchFile": "fusetree.nodes.editable",
     "CollectionDir": "fusetree.nodes.exposed",
     "DynamicDir": "fusetree.nodes.exposed",
     "MappingDir": "fusetree.nodes.exposed",

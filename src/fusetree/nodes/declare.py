@@ -208,7 +208,7 @@ def _setter(declared: Declared) -> Callable[[Dir, str, Any], None]:
             else:
                 children = self._children_
             if children is not None:
-                file = children.get(field.file)
+                file = children.get(field.file) or self._unseen_(field.file)
                 if file is not None:
                     file.changed()
         elif field.is_child:

@@ -63,6 +63,9 @@ class Dir(Node):
     # What @node found in the class: files and children that every instance has.
     _declared_: ClassVar[Declared] = NOTHING_DECLARED
 
+    # Whether it is an `EditableDir`.
+    _edited_: ClassVar[bool] = False
+
     _mode_: int = attrs.field(default=0o555, alias="mode", kw_only=True, converter=check_mode, repr=False)
     # What the constructor was given, until _set_up_ has made nodes of it.
     _given_: Mapping[str, Any] | None = attrs.field(default=None, alias="children", kw_only=True, repr=False)
@@ -143,6 +146,24 @@ class Dir(Node):
             if children is None:
                 children = self._children_ = self._declared_.make_files(self)
             return children
+
+    # ---- what the adapter does for programs
+
+    def _give_name_(self, name: str, node: Node) -> None:
+        """Give a name to what a capability made, or moved."""
+        self[name] = node
+
+    def _take_name_(self, name: str) -> None:
+        """Take a name away; KeyError when there is none, ValueError when the class declares it."""
+        del self[name]
+
+    def _returns_(self, name: str, node: Node) -> bool:
+        """Whether a node had this name before and gets it back: it keeps its owner then."""
+        return False
+
+    def _unseen_(self, name: str) -> Node | None:
+        """A declared file that has no name at present."""
+        return None
 
     # ---- reading
 

@@ -270,13 +270,17 @@ class Kernel:
         if directory is not None:
             self._drop_dentry(directory, name)
 
-    def name_moved(self, parent: int, name: bytes, new_parent: int, new_name: bytes) -> None:
-        """RENAME succeeded: the dentry moves along."""
+    def name_moved(self, parent: int, name: bytes, new_parent: int, new_name: bytes, asked: Moment) -> None:
+        """RENAME, asked for at *asked*, succeeded: the dentry moves along. What came to invalidate it
+        meanwhile would have waited for the lock of the directory.
+        """
         source, target = self._inodes[parent], self._inodes[new_parent]
         moved = source.dentries.pop(name, None)
         self._drop_dentry(target, new_name)
         if moved is not None:
             target.dentries[new_name] = moved
+            if target.entries_version > asked:
+                moved.expires = -math.inf
 
     def current(self, node_id: int) -> Attributes | None:
         """Attributes that may be used without asking."""

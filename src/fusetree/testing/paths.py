@@ -151,7 +151,15 @@ class PathClient(VFS):
                 raise error(errno.EISDIR, path)
             mask = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK}.get(access, os.R_OK | os.W_OK)
             self.require(place.node, mask | (os.W_OK if flags & os.O_TRUNC else 0), path)
-            return open_node(self, place.node, flags)
+            try:
+                return open_node(self, place.node, flags)
+            except OSError as exc:
+                if exc.errno != errno.ESTALE:
+                    raise
+            # As the VFS does: asked again, what the name leads to.
+            with self.kernel.lock:
+                self.kernel.name_removed(place.parent, place.name)
+            return open_node(self, self.existing(path, held, follow=follow).node, flags)
 
     def _create(
         self, place: Place, flags: int, permissions: int, held: list[int], path: str | bytes
@@ -283,10 +291,11 @@ class PathClient(VFS):
                 moved_is_dir = self.kind(source.node) == stat.S_IFDIR
                 if moved_is_dir != (self.kind(target.node) == stat.S_IFDIR):
                     raise error(errno.ENOTDIR if moved_is_dir else errno.EISDIR, new)
+            asked = self._asked()
             self.raw.rename(source.parent, source.name, target.parent, target.name, flags)
-            self._renamed(source, target, exchanged=bool(flags & _RENAME_EXCHANGE))
+            self._renamed(source, target, asked, exchanged=bool(flags & _RENAME_EXCHANGE))
 
-    def _renamed(self, source: Place, target: Place, *, exchanged: bool) -> None:
+    def _renamed(self, source: Place, target: Place, asked: Moment, *, exchanged: bool) -> None:
         kernel = self.kernel
         with kernel.lock:
             for parent in {source.parent, target.parent}:
@@ -297,7 +306,7 @@ class PathClient(VFS):
                 kernel.name_removed(source.parent, source.name)
                 kernel.name_removed(target.parent, target.name)
             elif source.node != target.node:
-                kernel.name_moved(source.parent, source.name, target.parent, target.name)
+                kernel.name_moved(source.parent, source.name, target.parent, target.name, asked)
 
     def truncate(self, path: str | bytes, size: int) -> None:
         """What ``truncate`` does."""
