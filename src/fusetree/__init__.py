@@ -67,7 +67,7 @@ if TYPE_CHECKING:
         expose,
         tree,
     )
-    from fusetree.routing import Match, Router
+    from fusetree.routing import Match, PathOperations, Router
 
     __version__: str
 
@@ -100,6 +100,7 @@ __all__ = [
     "register_codec",
     # trees by paths
     "Match",
+    "PathOperations",
     "Router",
     # looking at trees
     "diff",
@@ -137,6 +138,7 @@ _LAZY: Final[dict[str, tuple[str, str | None]]] = {
     "expose": ("fusetree.nodes", "expose"),
     "tree": ("fusetree.nodes", "tree"),
     "Match": ("fusetree.routing", "Match"),
+    "PathOperations": ("fusetree.routing", "PathOperations"),
     "Router": ("fusetree.routing", "Router"),
     "Mount": ("fusetree.mounting", "Mount"),
     "mount": ("fusetree.mounting", "mount"),

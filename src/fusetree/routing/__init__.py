@@ -5,11 +5,14 @@
 ``pattern``      paths with parameters; ``convertors`` what the parameters are made of
 ``places``       the patterns as a trie: conflicts, and `Match`
 ``route_dirs``   the directories of routes; ``route_files`` their files; ``listings`` their names
+``pathops``      `PathOperations`; ``path_tree`` what its nodes share, ``positions`` where they are
+``path_nodes``   its files and links; ``path_dirs`` its directories; ``path_values`` attributes
 ``ondemand``     directories whose nodes are made when they are asked for
 ``steps``        methods written once, for handlers that are async and for others
 ===============  ==========================================================================
 """
 
+from fusetree.routing.pathops import PathOperations as PathOperations
 from fusetree.routing.places import Match as Match, Matched as Matched
 from fusetree.routing.route import (
     FileRoute as FileRoute,
@@ -19,4 +22,4 @@ from fusetree.routing.route import (
 )
 from fusetree.routing.router import Router as Router
 
-__all__ = ["FileRoute", "LinkRoute", "ListRoute", "Match", "Matched", "Route", "Router"]
+__all__ = ["FileRoute", "LinkRoute", "ListRoute", "Match", "Matched", "PathOperations", "Route", "Router"]
