@@ -19,6 +19,8 @@
 ``leaves, spelling``  which values are files, and how keys are spelt; ``refusals`` errors as errnos
 ``registry``          codecs of the program's own types
 ``factory``           `FactoryDir`, `RelationDir`
+``wrapping``          `WrapDir`, `WrapFile`: a tree shown through another
+``transactions``      many changes at once; ``held`` what they hold back
 ``printed``           `tree`; ``difference`` `diff`; ``docs`` what nodes say of themselves
 ====================  ======================================================================
 """
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from fusetree.nodes.memory import MemoryDir, MemoryFile
     from fusetree.nodes.printed import Printed, tree
     from fusetree.nodes.stream import Stream
+    from fusetree.nodes.wrapping import WrapDir, WrapFile, WrapHandle, WrapSpecial, WrapSymlink
 
 __all__ = [
     # what trees are declared of
@@ -81,6 +84,12 @@ __all__ = [
     "RelationDir",
     "expose",
     "register_codec",
+    # a tree through another
+    "WrapDir",
+    "WrapFile",
+    "WrapHandle",
+    "WrapSpecial",
+    "WrapSymlink",
     # looking at trees
     "Difference",
     "Printed",
@@ -122,6 +131,11 @@ _LAZY: Final[dict[str, str]] = {
     "Printed": "fusetree.nodes.printed",
     "tree": "fusetree.nodes.printed",
     "Stream": "fusetree.nodes.stream",
+    "WrapDir": "fusetree.nodes.wrapping",
+    "WrapFile": "fusetree.nodes.wrapping",
+    "WrapHandle": "fusetree.nodes.wrapping",
+    "WrapSpecial": "fusetree.nodes.wrapping",
+    "WrapSymlink": "fusetree.nodes.wrapping",
 }
 
 
