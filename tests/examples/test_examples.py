@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 import zipfile
@@ -17,17 +18,31 @@ pytestmark = pytest.mark.mount
 
 
 def test_every_example_is_tested_here_or_has_a_file_of_its_own() -> None:
-    tested = {"demo.py", "hello.py", "live_app.py", "zip_archive.py"} | {
+    tested = {"demo.py", "hello.py", "live_app.py", "zip_archive.py", "lowlevel_zip.py"} | {
         "lowlevel_hello.py",
         "passthrough.py",
         "sqlite_fs.py",  # test_file_systems.py
         "app_proc.py",
         "event_stream.py",
         "json_tree.py",
+        "live_settings.py",
         "object_factory.py",
         "sqlite_tables.py",  # test_live_objects.py
     }
     assert {path.name for path in EXAMPLES.glob("*.py")} == tested
+
+
+def test_what_is_shown_first_is_short() -> None:
+    whole_programs = {"demo", "live_app", "lowlevel_hello", "lowlevel_zip", "passthrough", "sqlite_fs"}
+    for path in EXAMPLES.glob("*.py"):
+        lines = len(path.read_text().splitlines())
+        assert lines < 60 or path.stem in whole_programs, path.name
+
+
+def test_the_documentation_lists_them() -> None:
+    page = (ROOT / "docs/how-to/examples.md").read_text()
+    listed = set(re.findall(r"^\| `(\w+\.py)` \|", page, re.MULTILINE))
+    assert listed == {path.name for path in EXAMPLES.glob("*.py")} - {"demo.py"}
 
 
 def test_hello(mountpoint: Path) -> None:
@@ -58,6 +73,7 @@ def test_live_app(mountpoint: Path) -> None:
     assert not is_mounted(mountpoint)
 
 
+@pytest.mark.parametrize("example", ["zip_archive.py", "lowlevel_zip.py"])
 class TestZipArchive:
     @pytest.fixture
     def archive(self, tmp_path: Path) -> Path:
@@ -71,10 +87,10 @@ class TestZipArchive:
                 file.writestr(f"many/{number:03}", str(number))
         return path
 
-    def test_reads_as_unzipped(self, archive: Path, mountpoint: Path, tmp_path: Path) -> None:
+    def test_reads_as_unzipped(self, archive: Path, mountpoint: Path, tmp_path: Path, example: str) -> None:
         with zipfile.ZipFile(archive) as file:
             file.extractall(tmp_path / "plain")
-        with server(EXAMPLES / "zip_archive.py", archive, mountpoint, mountpoint=mountpoint) as process:
+        with server(EXAMPLES / example, archive, mountpoint, mountpoint=mountpoint) as process:
             shell(f"diff -r {tmp_path}/plain {mountpoint}").ok()
             assert len(shell("ls many", cwd=mountpoint).ok().lines) == 500
             assert shell("stat -c %Y deep/old", cwd=mountpoint, env={"TZ": "UTC"}).ok().text == "946684798\n"
@@ -85,8 +101,6 @@ class TestZipArchive:
             assert process.wait(20) == 0
         assert not is_mounted(mountpoint)
 
-    def test_what_is_no_archive(self, mountpoint: Path, tmp_path: Path) -> None:
-        assert (
-            "File is not a zip file"
-            in python(EXAMPLES / "zip_archive.py", EXAMPLES / "hello.py", mountpoint).error
-        )
+    def test_what_is_no_archive(self, mountpoint: Path, example: str) -> None:
+        refused = python(EXAMPLES / example, EXAMPLES / "hello.py", mountpoint)
+        assert "File is not a zip file" in refused.error

@@ -6,13 +6,14 @@ import contextlib
 import json
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, is_mounted, python, server, shell
+from tests.support import ROOT, is_mounted, python, server, shell, wait_for
 
 EXAMPLES = ROOT / "examples"
 
@@ -29,11 +30,6 @@ def serving(
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     assert not is_mounted(mountpoint)
-
-
-@pytest.mark.parametrize("name", ["app_proc", "event_stream", "object_factory", "json_tree", "sqlite_tables"])
-def test_they_are_short(name: str) -> None:
-    assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < 60
 
 
 def test_app_proc(mountpoint: Path) -> None:
@@ -122,3 +118,33 @@ def test_sqlite_tables(mountpoint: Path, tmp_path: Path) -> None:
         assert "No such file" in shell("cat tables/none/schema", cwd=mountpoint).error
         shell("rm queries/all", cwd=mountpoint).ok()
         assert "No such file" in shell("cat results/all", cwd=mountpoint).error
+
+
+def test_live_settings(mountpoint: Path) -> None:
+    with server(
+        EXAMPLES / "live_settings.py", mountpoint, mountpoint=mountpoint, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"tick 0: cpu, all is well\n"
+        shell('echo 0.01 > interval; echo \'["disk", "net"]\' > watch.json', cwd=mountpoint).ok()
+        wait_for(lambda: process.stderr and b"disk, net" in process.stderr.readline())
+        for wrong in ("echo loud > level", "echo -1 > interval", "echo x > running"):
+            assert "Invalid argument" in shell(wrong, cwd=mountpoint).error
+        # The shell does not look at what close(2) says, cp does; the old list stays.
+        assert (
+            "Invalid argument"
+            in shell("echo [ > watch.json; echo [ | cp /dev/stdin watch.json", cwd=mountpoint).error
+        )
+        assert "Permission denied" in shell("cat token", cwd=mountpoint).error
+        shell("echo secret > token; echo no > running", cwd=mountpoint).ok()
+        settings = shell("grep . interval level running", cwd=mountpoint).ok().text
+        assert settings == "interval:0.01\nlevel:INFO\nrunning:false\n"
+        assert json.loads((mountpoint / "watch.json").read_text()) == ["disk", "net"]
+        shell("echo lunch > reset", cwd=mountpoint).ok()
+        wait_for(lambda: process.stderr and process.stderr.readline() == b"reset: lunch\n")
+        doc = shell("getfattr --only-values -n user.doc interval", cwd=mountpoint).ok().text
+        assert doc == "Seconds between two ticks"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+    assert not is_mounted(mountpoint)
