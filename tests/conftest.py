@@ -9,6 +9,8 @@
   the mount of its own process gets no signal, so five seconds later the watchdog shows all stacks and
   aborts the connections; if the interpreter itself is stuck, faulthandler ends the process half a minute
   later.
+* With FUSETREE_TEST_RINGS=all every session of a mount in this process asks for requests over rings
+  (io_uring) unless the test says otherwise, so the same tests test those.
 * Signals that the run got handed on ignored, as in `nohup make test &`, are heeded again: programs leave an
   ignored signal ignored, and those under test are ended by signals.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import atexit
 import faulthandler
+import gc
 import os
 import shutil
 import signal
@@ -27,10 +30,14 @@ import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+import attrs
 import pytest
 
 from fusetree.errors import UnsupportedFeatureError
+from fusetree.lowlevel import Session, SessionOptions
+from fusetree.testing import Client
 from tools.fusectl import abort, clear, detach, fuse_mounts
 
 PATIENCE = 5.0  # seconds that the time limit's signal has before the watchdog acts
@@ -53,9 +60,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_terminal] = os.dup(2)
     # First come, last served: others, multiprocessing among them, tidy up what they have there before.
     atexit.register(_remove, folder, os.getpid())
+    if os.environ.get("FUSETREE_TEST_RINGS") == "all":
+        _ask_for_rings()
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, _survive)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def _ask_for_rings() -> None:
+    plain = Session.__init__
+
+    def asking(
+        self: Session, operations: Any, mountpoint: Any = None, options: Any = (), **more: Any
+    ) -> None:
+        chosen = SessionOptions.of(options)
+        if mountpoint is not None and chosen.io_uring is None:
+            chosen = attrs.evolve(chosen, io_uring="auto")
+        plain(self, operations, mountpoint, chosen, **more)
+
+    Session.__init__ = asking  # type: ignore[method-assign]
 
 
 def _survive(number: int, frame: FrameType | None) -> None:
@@ -104,12 +127,17 @@ def _skipped_without_descriptors(item: pytest.Item) -> Generator[None, object, o
     try:
         return (yield)
     except UnsupportedFeatureError as error:
-        if "sessions on a descriptor" not in str(error) or os.environ.get("CI") == "true":
+        if error.feature != "custom_io" or os.environ.get("CI") == "true":
             raise
-        words = f"tests without a mount were SKIPPED: {error}"
-        if words not in item.config.stash[_loud]:
-            item.config.stash[_loud].append(words)
-        pytest.skip(str(error))
+        reason = str(error)
+    words = f"tests without a mount were SKIPPED: {reason}"
+    if words not in item.config.stash[_loud]:
+        item.config.stash[_loud].append(words)
+    with warnings.catch_warnings():
+        # What the test had open by then is closed here; it did not come to that by itself.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    pytest.skip(reason)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -171,6 +199,14 @@ def mountpoint(request: pytest.FixtureRequest) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
     if left:
         pytest.fail(f"{request.node.name} left mounted: {', '.join(left)}")
+
+
+@pytest.fixture
+def descriptors() -> None:
+    """For tests whose sessions on a descriptor are in another process, or whose errors are caught: they are
+    left out with the others where libfuse has none.
+    """
+    Client({}).close()
 
 
 # --------------------------------------------------------------- tests that hang

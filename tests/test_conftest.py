@@ -121,12 +121,12 @@ from fusetree.errors import UnsupportedFeatureError
 
 @pytest.fixture
 def client():
-    raise UnsupportedFeatureError("this libfuse was built without sessions on a descriptor")
+    raise UnsupportedFeatureError("custom_io", reason="built without sessions on a descriptor")
 
 def test_fixture(client): pass
 
 def test_own():
-    raise UnsupportedFeatureError("this libfuse was built without sessions on a descriptor")
+    raise UnsupportedFeatureError("custom_io", reason="built without sessions on a descriptor")
 
 def test_other():
     raise UnsupportedFeatureError("something else")
@@ -136,6 +136,6 @@ def test_other():
 def test_a_libfuse_without_sessions_on_a_descriptor_is_skipped_loudly_and_fails_ci(checkout: Path) -> None:
     answer = run(checkout, WITHOUT_DESCRIPTORS)
     assert "1 failed, 2 skipped" in answer.text
-    assert "tests without a mount were SKIPPED: this libfuse was built without" in answer.text
+    assert "tests without a mount were SKIPPED: custom_io is not available: built without" in answer.text
     answer = run(checkout, WITHOUT_DESCRIPTORS, CI="true")
     assert "2 failed, 1 error" in answer.text

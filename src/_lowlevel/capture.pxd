@@ -6,7 +6,7 @@ from libc.stdint cimport uint64_t
 from fusetree._lowlevel.libfuse.common cimport fuse_file_info
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_forget_data, fuse_ino_t, fuse_pollhandle, fuse_req_t
 from fusetree._lowlevel.libfuse.posix cimport c_flock, c_stat, dev_t, off_t
-from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_t
+from fusetree._lowlevel.libfuse.pthread cimport pthread_cond_t, pthread_mutex_t
 from fusetree._lowlevel.table cimport ft_table
 
 # Numbers of linux/fuse.h, enum fuse_opcode.
@@ -81,6 +81,7 @@ cdef struct Captured:
     c_flock lock
     fuse_pollhandle *poll_handle   # owned by the request that is made of this; NULL: nobody wants to be woken
     bint has_fi
+    bint ring                  # it came over a ring
     bint counted               # handler_begins was called for the directory (and the other one)
     uint64_t stamp             # what it said
     fuse_file_info fi
@@ -108,6 +109,7 @@ cdef struct SessionState:
     Limits asked               # 0: as libfuse and the kernel have it
     # told at INIT
     bint initialized
+    bint leaving               # who receives is to return; libfuse is told too, unless with rings
     bint ending                # handlers are asked to give up, see running.pyx
     bint closed                # no answer may be written any more
     bint nonblocking           # an event loop serves: nobody waits inside libfuse
@@ -120,6 +122,27 @@ cdef struct SessionState:
     # a session on a socket: one thread at a time takes a frame out, one at a time puts one in
     pthread_mutex_t read_lock
     pthread_mutex_t write_lock
+    # a session whose requests come over rings, see capture_rings.pyx and rings.pyx
+    bint ask_rings             # libfuse was told to
+    bint rings                 # told at INIT: it does; False again when they have ended
+    int ring_gate              # atomic
+    uint64_t ring_inside       # atomic: threads in a callback, or answering from elsewhere
+    pthread_mutex_t ring_lock
+    pthread_cond_t ring_changed    # the gate, or nobody is inside any more
+    void *ring_server          # borrowed from rings.pyx
+    void (*ring_handle)(void *server, Captured *captured) noexcept nogil
+
+cdef inline void reset(Captured *captured) noexcept nogil:
+    captured.opcode = OP_NONE
+    captured.name = NULL
+    captured.other_name = NULL
+    captured.data = NULL
+    captured.has_fi = False
+    captured.ring = False
+    captured.counted = False
+    captured.other_ino = 0
+    captured.poll_handle = NULL
+
 
 cdef Captured *current() noexcept nogil
 cdef void set_current(Captured *captured) noexcept nogil

@@ -205,7 +205,8 @@ cdef int reply_attr_coherent(ft_table *table, fuse_req_t req, NodeAttributes att
     cdef uint64_t changes
     cdef int result
     if entry == NULL or attributes.table.c_table != table:
-        fuse_reply_err(req, EIO)
+        with nogil:
+            fuse_reply_err(req, EIO)
         return -EIO
     with nogil:
         pthread_mutex_lock(&table.lock)

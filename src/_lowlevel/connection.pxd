@@ -21,6 +21,7 @@ cdef class Connection:
     cdef SessionState c_state
     cdef InodeTable table
     cdef Retrieves retrieves       # cached data that the kernel was asked for
+    cdef str c_refused             # why libfuse has no rings
     cdef bint mounted
     cdef bint is_socket
     # how a loop drains; used by its thread only, see `take`
@@ -30,6 +31,7 @@ cdef class Connection:
     cdef int c_rest                # ... of these, how many are left
 
     cdef int detach_device(self) except -1
+    cdef void leave(self) noexcept
     cdef Request next_request(self, ReceiveBuffer buffer)
 
 # Receives until a request needs Python: 1; 0 when the connection ended; else a negative errno (-EAGAIN: an

@@ -29,6 +29,7 @@ from fusetree._lowlevel.capture cimport (
     Captured,
     Limits,
     SessionState,
+    reset,
     set_current,
 )
 from fusetree._lowlevel.capture_devices cimport register_devices
@@ -36,11 +37,13 @@ from fusetree._lowlevel.capture_files cimport register_files
 from fusetree._lowlevel.capture_inodes cimport register_inodes
 from fusetree._lowlevel.capture_locks cimport register_locks
 from fusetree._lowlevel.capture_names cimport register_names
+from fusetree._lowlevel.capture_rings cimport route
 from fusetree._lowlevel.errors cimport check
 from fusetree._lowlevel.frames cimport read_frame, write_frame
 from fusetree._lowlevel.inodes cimport InodeTable
 from fusetree._lowlevel.libfuse.common cimport (
     FT_HAVE_CUSTOM_IO,
+    FUSE_CAP_OVER_IO_URING,
     FUSE_CAP_PARALLEL_DIROPS,
     FUSE_CAP_READDIRPLUS,
     FUSE_CAP_READDIRPLUS_AUTO,
@@ -66,15 +69,23 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
 from fusetree._lowlevel.libfuse.opt cimport fuse_args, fuse_opt_free_args
 from fusetree._lowlevel.libfuse.pthread cimport (
     ft_bump,
+    pthread_cond_destroy,
+    pthread_cond_init,
+    pthread_condattr_destroy,
+    pthread_condattr_init,
+    pthread_condattr_setclock,
+    pthread_condattr_t,
     pthread_mutex_destroy,
     pthread_mutex_init,
 )
+from fusetree._lowlevel.libfuse.posix cimport CLOCK_MONOTONIC
 from fusetree._lowlevel.request cimport Request
 from fusetree._lowlevel.retrieves cimport Retrieves
 from fusetree._lowlevel.packing cimport monotonic_ns
 
 from fusetree._lowlevel import log
 from fusetree._lowlevel.features import CAPABILITIES as _CAPABILITIES
+from fusetree._lowlevel.features import compiled_version
 from fusetree.errors import MountError, SessionClosedError, UnsupportedFeatureError
 
 cdef extern from "compat.h" nogil:
@@ -114,6 +125,10 @@ cdef class ReceiveBuffer:
     """Room for one request (1 MiB and a header); every thread that receives has its own."""
 
 
+cdef inline bint has_exited(fuse_session *session, SessionState *state) noexcept nogil:
+    return state.leaving or fuse_session_exited(session)
+
+
 cdef int receive(
         fuse_session *session, SessionState *state, fuse_buf *buf, Captured *captured) noexcept nogil:
     """Receive until a request needs Python: 1; 0 when the connection ended; else a negative errno.
@@ -124,31 +139,24 @@ cdef int receive(
     cdef int rc
     cdef int answered = 0
     while True:
-        captured.opcode = OP_NONE
-        captured.name = NULL
-        captured.other_name = NULL
-        captured.data = NULL
-        captured.has_fi = False
-        captured.counted = False
-        captured.other_ino = 0
-        captured.poll_handle = NULL
+        reset(captured)
         rc = fuse_session_receive_buf(session, buf)
         if rc == -EINTR:
-            if fuse_session_exited(session):
+            if has_exited(session, state):
                 return 0
             if state.nonblocking:
                 return -EAGAIN
             continue
         if rc <= 0:
             return rc
-        if fuse_session_exited(session):
+        if has_exited(session, state):
             return 0
         set_current(captured)
         fuse_session_process_buf(session, buf)
         set_current(NULL)
         if captured.opcode != OP_NONE:
             return 1
-        if fuse_session_exited(session):
+        if has_exited(session, state):
             return 0
         answered += 1
         if answered >= BATCH and state.nonblocking:
@@ -179,11 +187,14 @@ cdef class Connection:
     :param readdirplus: False lists by plain READDIR, whose entries raise no lookup count.
     :param limits: the numbers of ``struct fuse_conn_info`` to ask for, by the names of ``Limits``
         (capture.pxd). A ``max_read`` must be among the mount options too.
+    :param rings: ask libfuse, which must be 3.18 or newer, for requests over rings; whether it does,
+        :attr:`rings` says after the handshake.
     :raises MountError: libfuse refused the options; its own words are in the message.
     """
 
     def __init__(
-        self, wanted, options, InodeTable table=None, capabilities=None, readdirplus=True, limits=None
+        self, wanted, options, InodeTable table=None, capabilities=None, readdirplus=True, limits=None,
+        rings=False,
     ):
         cdef fuse_lowlevel_ops ops
         cdef fuse_args args
@@ -191,9 +202,16 @@ cdef class Connection:
         cdef list encoded
         cdef char *argv[256]
         cdef int i
+        cdef pthread_condattr_t attr
         memset(&self.c_state, 0, sizeof(self.c_state))
         pthread_mutex_init(&self.c_state.read_lock, NULL)
         pthread_mutex_init(&self.c_state.write_lock, NULL)
+        pthread_mutex_init(&self.c_state.ring_lock, NULL)
+        pthread_condattr_init(&attr)
+        pthread_condattr_setclock(&attr, CLOCK_MONOTONIC)
+        pthread_cond_init(&self.c_state.ring_changed, &attr)
+        pthread_condattr_destroy(&attr)
+        self.c_state.ask_rings = rings
         self.table = table
         self.retrieves = Retrieves()
         if table is not None:
@@ -226,10 +244,13 @@ cdef class Connection:
         register_locks(&ops, names)
         register_devices(&ops, names)
         encoded = [b"fusetree"]
+        if rings:
+            route(&ops)
+            encoded += [b"-o", b"io_uring"]
         for option in options:
             encoded += [b"-o", os.fsencode(option)]
         if len(encoded) > 255:
-            raise ValueError(f"too many mount options ({len(options)}): at most 127")
+            raise ValueError(f"too many mount options ({len(options)}): at most 126")
         for i in range(len(encoded)):
             argv[i] = PyBytes_AS_STRING(encoded[i])
         argv[len(encoded)] = NULL
@@ -248,6 +269,8 @@ cdef class Connection:
             fuse_session_destroy(self.c_session)
             pthread_mutex_destroy(&self.c_state.read_lock)
             pthread_mutex_destroy(&self.c_state.write_lock)
+            pthread_mutex_destroy(&self.c_state.ring_lock)
+            pthread_cond_destroy(&self.c_state.ring_changed)
 
     def mount(self, mountpoint: str) -> None:
         """Mount at the absolute path *mountpoint*.  :raises MountError: with libfuse's own words."""
@@ -271,7 +294,7 @@ cdef class Connection:
         cdef fuse_custom_io io
         cdef int own, rc
         if not FT_HAVE_CUSTOM_IO:
-            raise UnsupportedFeatureError("a session on a descriptor needs libfuse 3.14")
+            raise UnsupportedFeatureError("custom_io", needs=(3, 14), have=compiled_version())
         memset(&io, 0, sizeof(io))
         io.read = read_frame
         io.writev = write_frame
@@ -280,7 +303,8 @@ cdef class Connection:
         if rc:
             os.close(own)
         if rc == -EOPNOTSUPP:
-            raise UnsupportedFeatureError("this libfuse was built without sessions on a descriptor")
+            raise UnsupportedFeatureError(
+                "custom_io", reason="this libfuse was built without sessions on a descriptor")
         check(rc, "fuse_session_custom_io")
         self.is_socket = True
         # It would go by the frames' lock, and between the parts of another one.
@@ -327,9 +351,25 @@ cdef class Connection:
         return self.c_state.wanted
 
     @property
+    def rings(self) -> bool:
+        """Whether requests come over rings: True from the handshake on, until the rings are ended."""
+        return self.c_state.rings
+
+    @property
+    def rings_refused(self) -> str:
+        """Why libfuse has no rings although the kernel offers them, in its own words; else empty."""
+        return self.c_refused or ""
+
+    def without_rings(self) -> None:
+        """Before the handshake: let requests come over the device after all."""
+        self.c_state.ask_rings = False
+        self.c_state.want &= ~<unsigned long long>FUSE_CAP_OVER_IO_URING
+        self.c_state.unwant |= FUSE_CAP_OVER_IO_URING
+
+    @property
     def exited(self) -> bool:
         """Whether the connection ended: unmounted from outside, the other end closed, or :meth:`exit`."""
-        return fuse_session_exited(self.c_session) != 0
+        return has_exited(self.c_session, &self.c_state)
 
     @property
     def closed(self) -> bool:
@@ -350,14 +390,19 @@ cdef class Connection:
         """
         cdef Captured captured
         cdef int rc = 1
-        while not self.c_state.initialized:
-            with nogil:
-                rc = receive(self.c_session, &self.c_state, &buffer.c_buf, &captured)
-            if rc == -EAGAIN:
-                raise BlockingIOError(EAGAIN, "the INIT request did not come yet")
-            if rc <= 0 and not self.c_state.initialized:
-                raise MountError(
-                    -rc if rc else 107, "the connection ended before the INIT handshake was done")
+        with log.listen() as lines:
+            while not self.c_state.initialized:
+                with nogil:
+                    rc = receive(self.c_session, &self.c_state, &buffer.c_buf, &captured)
+                if rc == -EAGAIN:
+                    raise BlockingIOError(EAGAIN, "the INIT request did not come yet")
+                if rc <= 0 and not self.c_state.initialized:
+                    raise MountError(
+                        -rc if rc else 107, "the connection ended before the INIT handshake was done")
+        if self.c_state.ask_rings and self.c_state.wanted & FUSE_CAP_OVER_IO_URING:
+            # Where they can not be started libfuse says so in its log, and goes on without.
+            self.c_refused = "; ".join([line for line in lines if "io-uring" in line])
+            self.c_state.rings = not self.c_refused
 
     cdef Request next_request(self, ReceiveBuffer buffer):
         cdef Captured captured
@@ -369,7 +414,7 @@ cdef class Connection:
             if rc == 0:
                 return None
             if rc < 0:
-                if self.c_state.closed or fuse_session_exited(self.c_session):
+                if self.c_state.closed or has_exited(self.c_session, &self.c_state):
                     return None
                 raise OSError(-rc, f"reading from the FUSE connection failed: {os.strerror(-rc)}")
             if captured.opcode == OP_NOTIFY_REPLY:
@@ -432,7 +477,7 @@ cdef class Connection:
                 elif captured.opcode != OP_INIT:
                     return Request.wrap(&captured, &self.c_state, self, buffer)
                 continue
-            ended = self.c_state.closed or fuse_session_exited(self.c_session)
+            ended = self.c_state.closed or has_exited(self.c_session, &self.c_state)
             if rc < 0 and rc != -EAGAIN and not ended:
                 raise OSError(-rc, f"reading from the FUSE connection failed: {os.strerror(-rc)}")
             return None
@@ -445,7 +490,7 @@ cdef class Connection:
     def let_go(self) -> None:
         """Close the device without unmounting, so that the kernel ends the connection when nobody else has it
         open; like :meth:`exit` besides."""
-        fuse_session_exit(self.c_session)
+        self.leave()
         self.detach_device()
         self.c_state.ending = True     # handlers that give up must not answer before that
 
@@ -455,7 +500,7 @@ cdef class Connection:
         A thread that is blocked reading the device must be interrupted besides (see wakeup.pyx).
         """
         cdef int fd = fuse_session_fd(self.c_session)
-        fuse_session_exit(self.c_session)
+        self.leave()
         if self.is_socket:
             c_shutdown(fd, SHUT_RDWR)
         self.c_state.ending = True
@@ -470,7 +515,7 @@ cdef class Connection:
         if self.c_state.closed:
             return
         self.c_state.closed = True
-        fuse_session_exit(self.c_session)
+        self.leave()
         self.detach_device()
         if self.mounted and unmount:
             with nogil:
@@ -483,6 +528,11 @@ cdef class Connection:
             return
         self.c_state.closed = True
         self.detach_device()
+
+    cdef void leave(self) noexcept:
+        self.c_state.leaving = True
+        if not self.c_state.rings:
+            fuse_session_exit(self.c_session)
 
     cdef int detach_device(self) except -1:
         # The number stays taken (by /dev/null) until libfuse closes it, so that a late write can not hit a

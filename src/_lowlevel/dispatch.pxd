@@ -19,6 +19,7 @@ cdef class Dispatcher:
     cdef object releasedir
     cdef public object background   # (coroutine): runs what an async handler takes back
     cdef public object elsewhere    # (request, coroutine): runs what a thread's async handler returned
+    cdef public object later        # (request, future): has settle called in a thread of its own (rings.pyx)
     cdef public object ask_first    # (coroutine of getxattr, flags, setter) -> coroutine
 
     cpdef object call(self, Request request)
@@ -28,6 +29,7 @@ cdef class Dispatcher:
     cdef object run(self, Request request, object handler)
     cpdef int park(self, Request request, object future) except -1
     cdef int reply(self, Request request, object result) except -1
+    cdef int answer(self, Request r, object result) except -1
     cdef int take_back(self, Request r, object result, Undo undo) except -1
     cdef int undo(self, object handler, object argument) except -1
     cdef int undo_lookup(self, Request r, unsigned long long ino) except -1

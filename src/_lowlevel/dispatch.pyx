@@ -61,6 +61,7 @@ from fusetree._lowlevel.capture cimport (
     OP_UNLINK,
     OP_WRITE,
 )
+from fusetree._lowlevel.capture_rings cimport come_in, go_out
 from fusetree._lowlevel.dirents cimport ReaddirToken
 from fusetree._lowlevel.errors cimport errno_of
 from fusetree._lowlevel.exchange cimport (
@@ -188,7 +189,14 @@ cdef class Dispatcher:
 
     def unpark(self, token, future):
         """Answer the parked request *token* with what *future* has; called when it is done."""
-        request = self.c_parked.pop(token)[0]
+        cdef Request request = self.c_parked.pop(token)[0]
+        if request.c_ring:
+            self.later(request, future)
+        else:
+            self.settle(request, future)
+
+    def settle(self, Request request, future):
+        """Answer *request* with what *future* has, which is done."""
         if future.cancelled():
             self.fail(request, InterruptedError())
         elif future.exception() is not None:
@@ -290,6 +298,15 @@ cdef class Dispatcher:
         return 0
 
     cdef int reply(self, Request r, object result) except -1:
+        if not r.c_ring:
+            return self.answer(r, result)
+        come_in(r.c_state)
+        try:
+            return self.answer(r, result)
+        finally:
+            go_out(r.c_state)
+
+    cdef int answer(self, Request r, object result) except -1:
         cdef int rc = self.c_exchanges[r.c_opcode].reply(r, result)
         if rc < 0 and self.c_exchanges[r.c_opcode].undo != UNDO_NOTHING:
             self.take_back(r, result, self.c_exchanges[r.c_opcode].undo)

@@ -46,7 +46,7 @@ cdef void on_line(int level, const char *line) noexcept with gil:
         lines = getattr(_collecting, "lines", None)
         if lines is not None:
             lines.append(text)
-        else:
+        if lines is None or _collecting.too:
             logger.log(_LEVELS[level] if 0 <= level < len(_LEVELS) else logging.ERROR, "%s", text)
     except Exception:
         logger.exception("a log line of libfuse was lost")
@@ -55,7 +55,21 @@ cdef void on_line(int level, const char *line) noexcept with gil:
 @contextmanager
 def collect():
     """Collect the lines that libfuse logs in this thread into a list, instead of logging them."""
+    with _keeping(too=False) as lines:
+        yield lines
+
+
+@contextmanager
+def listen():
+    """Collect the lines that libfuse logs in this thread into a list, besides logging them."""
+    with _keeping(too=True) as lines:
+        yield lines
+
+
+@contextmanager
+def _keeping(too):
     _collecting.lines = lines = []
+    _collecting.too = too
     try:
         yield lines
     finally:

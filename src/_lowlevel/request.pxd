@@ -35,6 +35,7 @@ cdef class Request:
     cdef uint64_t c_other_fh
     cdef off_t c_other_off
     cdef bint c_has_fi
+    cdef bint c_ring               # it came over a ring, and is part of it
     cdef uint64_t c_fh
     cdef int c_flags
     cdef uint64_t c_stamp          # state of the directory when the handler began, see reply_entry_coherent
@@ -50,6 +51,7 @@ cdef class Request:
     cdef Request wrap(Captured *captured, SessionState *state, object session, Storage storage)
     cdef fuse_req_t take(self) noexcept
     cdef int fail_with(self, int errno) noexcept
+    cdef int fail_ring(self, int errno) noexcept
     cdef bint gives_up(self) noexcept
     cdef int release_view(self) except -1
 
@@ -57,3 +59,6 @@ cdef class Request:
 # does it, and who keeps captured requests waiting does it before.  Once it was done, the request must be
 # wrapped.
 cdef void count_handler(Captured *captured, SessionState *state) noexcept nogil
+
+# Whether its handler waits by nature, for a lock.
+cdef bint waits_for_a_lock(Request request) noexcept

@@ -63,6 +63,7 @@ from fusetree._lowlevel.capture cimport (
     SessionState,
     current,
 )
+from fusetree._lowlevel.capture_rings cimport come_in, go_out
 from fusetree._lowlevel.filelock cimport FileLock
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_ctx,
@@ -73,6 +74,7 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_req_interrupted,
     fuse_req_t,
 )
+from fusetree._lowlevel.libfuse.posix cimport LOCK_NB, LOCK_UN
 from fusetree._lowlevel.notices cimport handler_begins, handler_ends
 from fusetree._lowlevel.polling cimport PollHandle
 
@@ -135,6 +137,13 @@ cdef class RequestContext:
         return f"<RequestContext uid={self.uid} gid={self.gid} pid={self.pid} umask=0o{self.umask:o}>"
 
 
+cdef bint waits_for_a_lock(Request request) noexcept:
+    return (
+        request.c_opcode == OP_SETLK and request.c_number != 0
+        or request.c_opcode == OP_FLOCK and not request.c_number & (LOCK_NB | LOCK_UN)
+    )
+
+
 cdef inline bint holds_directory(int opcode) noexcept nogil:
     # The client holds the lock of the directory while the kernel waits for these.
     return (
@@ -193,6 +202,7 @@ cdef class Request:
         self.c_off = c.off
         self.c_number = c.number
         self.c_has_fi = c.has_fi
+        self.c_ring = c.ring
         self.c_length = c.length
         self.c_other_fh = c.other_fh
         self.c_other_off = c.other_off
@@ -250,13 +260,19 @@ cdef class Request:
                 handler_ends(self.c_state.table, self.c_other_ino if self.c_opcode == OP_LINK else self.c_ino)
                 if self.c_opcode == OP_RENAME:
                     handler_ends(self.c_state.table, self.c_other_ino)
+            if self.c_ring:
+                # The request is part of the ring, and may be gone with it.
+                return NULL if self.c_state.closed or not self.c_state.rings else req
             if self.c_state.closed:
                 fuse_reply_none(req)
                 return NULL
         return req
 
     cdef int fail_with(self, int errno) noexcept:
-        cdef fuse_req_t req = self.take()
+        cdef fuse_req_t req
+        if self.c_ring:
+            return self.fail_ring(errno)
+        req = self.take()
         if req == NULL:
             return 0
         if self.c_opcode == OP_FORGET or self.c_opcode == OP_BATCH_FORGET:
@@ -264,12 +280,24 @@ cdef class Request:
             return 0
         return fuse_reply_err(req, errno)
 
+    cdef int fail_ring(self, int errno) noexcept:
+        # Without the GIL: the thread of the ring may have the ring's lock and wait for the GIL.
+        cdef fuse_req_t req
+        cdef int rc = 0
+        come_in(self.c_state)
+        req = self.take()
+        if req != NULL:
+            with nogil:
+                rc = fuse_reply_err(req, errno)
+        go_out(self.c_state)
+        return rc
+
     cdef bint gives_up(self) noexcept:
         """Whether nobody waits for the answer any more: the caller was interrupted, or the session ends."""
         cdef fuse_req_t req = self.c_req
         if self.c_state.ending or self.c_state.closed:
             return True
-        return req != NULL and fuse_req_interrupted(req) != 0
+        return req != NULL and not self.c_ring and fuse_req_interrupted(req) != 0
 
     cdef int release_view(self) except -1:
         """The handler of a WRITE is done: its data are not to be looked at any more."""
@@ -300,7 +328,7 @@ cdef class Request:
         cdef fuse_req_t req = self.c_req
         cdef void *data = <void *><uint64_t>token
         cdef int interrupted
-        if req == NULL:
+        if req == NULL or self.c_ring:        # libfuse knows no interrupts of them
             return False
         with nogil:
             fuse_req_interrupt_func(req, on_interrupt, data)
@@ -346,7 +374,7 @@ cdef class Request:
     def interrupted(self) -> bool:
         """Whether the caller gave up waiting (a signal arrived); False once answered."""
         cdef fuse_req_t req = self.c_req
-        return req != NULL and fuse_req_interrupted(req) != 0
+        return req != NULL and not self.c_ring and fuse_req_interrupted(req) != 0
 
     def __repr__(self) -> str:
         return (

@@ -21,10 +21,9 @@ thread per request.
 
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 
-from fusetree._lowlevel.capture cimport OP_FLOCK, OP_SETLK
 from fusetree._lowlevel.connection cimport Connection, ReceiveBuffer
 from fusetree._lowlevel.dispatch cimport Dispatcher
-from fusetree._lowlevel.libfuse.posix cimport CLOCK_MONOTONIC, LOCK_NB, LOCK_UN, clock_gettime, timespec
+from fusetree._lowlevel.libfuse.posix cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_cond_broadcast,
     pthread_cond_destroy,
@@ -43,7 +42,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_t,
     pthread_mutex_unlock,
 )
-from fusetree._lowlevel.request cimport Request
+from fusetree._lowlevel.request cimport Request, waits_for_a_lock
 from fusetree._lowlevel.wakeup cimport thread_id, wake
 
 cdef enum:
@@ -57,13 +56,6 @@ cdef inline PyObject *get_next(PyObject *request) noexcept:
 
 cdef inline void set_next(PyObject *request, PyObject *following) noexcept:
     (<Request>request).c_next = following
-
-
-cdef inline bint waits_for_a_lock(Request request) noexcept:
-    return (
-        request.c_opcode == OP_SETLK and request.c_number != 0
-        or request.c_opcode == OP_FLOCK and not request.c_number & (LOCK_NB | LOCK_UN)
-    )
 
 
 cdef class Rotation:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import attrs
+import pytest
 from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -529,7 +530,7 @@ class Machine(RuleBasedStateMachine):
         self.twice.forget()
 
 
-TestMachine = Machine.TestCase
+TestMachine = pytest.mark.usefixtures("descriptors")(Machine.TestCase)
 TestMachine.settings = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink takes longer than a test may
     max_examples=40,

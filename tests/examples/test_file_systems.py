@@ -111,6 +111,7 @@ def test_a_file_without_a_name_gets_one_later(name: str, tmp_path: Path) -> None
     opened = operations.open(again.st_ino, os.O_RDONLY, caller)
     content: Any = operations.read(opened.fh, 0, 10)
     assert bytes(content) == b"abc"
+    operations.destroy()
 
 
 class TestHello:

@@ -59,6 +59,7 @@ class Device(lowlevel.Operations):
         self.polled = threading.Semaphore(0)  # released when a handle was kept
         self.level = 0
         self.names = {b"special": 0}
+        self.nameless: set[int] = set()  # made by tmpfile
 
     def attributes(
         self, inode: int, kind: Callable[[], lowlevel.EntryAttributes] = lowlevel.EntryAttributes
@@ -72,6 +73,7 @@ class Device(lowlevel.Operations):
         else:
             attributes.st_mode = stat.S_IFREG | 0o666
             attributes.st_size = len(self.data[inode])
+            attributes.st_nlink = 0 if inode in self.nameless else 1
         return attributes
 
     # -- names
@@ -125,8 +127,9 @@ class Device(lowlevel.Operations):
         self, parent_inode: int, mode: int, flags: int, ctx: RequestContext
     ) -> tuple[lowlevel.FileInfo, lowlevel.EntryAttributes]:
         self.calls.append(("tmpfile", parent_inode, mode, flags))
+        self.nameless.add(9)
         entry = self.getattr(9, ctx)
-        entry.st_mode, entry.st_nlink = mode, 0
+        entry.st_mode = mode
         return lowlevel.FileInfo(fh=9), entry
 
     def statx(

@@ -183,6 +183,7 @@ def test_a_malformed_request_is_answered_and_a_forget_is_not() -> None:
         assert end.lives()
 
 
+@pytest.mark.usefixtures("descriptors")
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_ends_the_session_and_nothing_else(seed: int) -> None:
     """Bytes that are not even frames: in a process of its own, which must end as it should."""

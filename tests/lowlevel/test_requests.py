@@ -193,7 +193,7 @@ def test_statx() -> None:
     with Client(device) as client:
         answer = client.raw.statx(2)
         assert (answer.ino, answer.size, answer.mode) == (2, 5, stat.S_IFREG | 0o666)
-        assert (answer.btime, answer.btimensec, answer.mask) == (1_000_000, 1, 0xFFF)
+        assert (answer.btime, answer.btimensec, answer.mask) == (1_000_000_000, 1, 0xFFF)
         assert (answer.attributes, answer.attributes_mask) == (0x10, 0x10)
         client.raw.statx(2, 2, flags=0x100)
     assert device.calls == [("statx", 2, None, 0, 0xFFF), ("statx", 2, 2, 0x100, 0xFFF)]

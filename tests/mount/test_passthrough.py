@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import mmap
 import os
 import stat
@@ -130,15 +129,3 @@ def test_it_is_a_clear_error_where_it_is_not_to_be_had() -> None:
 def test_what_contradicts_it_is_refused() -> None:
     with pytest.raises(ValueError, match="contradict"):
         SessionOptions(passthrough=True, writeback_cache=True)
-
-
-def test_rings_are_a_clear_error_or_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    for options in (SessionOptions(io_uring=True), ["io_uring"]):
-        with pytest.raises(lowlevel.UnsupportedFeatureError, match="io_uring"):
-            Client(Backed(), options=options)
-    with (
-        caplog.at_level(logging.INFO, "fusetree"),
-        Client(Backed(), options=SessionOptions(io_uring="auto")) as client,
-    ):
-        assert client.session.features()["io_uring"].on is False
-    assert "io_uring is not available" in caplog.text

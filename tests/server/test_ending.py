@@ -121,9 +121,9 @@ def test_cancelling_serve_unmounts(kit: Kit, mountpoint: Path) -> None:
 
     kit.run(main)
     assert not is_mounted(mountpoint)
-    # cat reads again after EINTR, when the connection is gone.
+    # cat reads again after EINTR, when the connection is gone, or while it goes.
     _, error = readers[0].communicate(timeout=10)
-    assert b"Transport endpoint is not connected" in error
+    assert b"Transport endpoint is not connected" in error or b"Software caused connection abort" in error
     assert few.destroyed
 
 

@@ -65,6 +65,7 @@ def test_options_win_over_the_class() -> None:
         assert client.agreed & InitFlag.ATOMIC_O_TRUNC
 
 
+@pytest.mark.usefixtures("descriptors")
 @pytest.mark.parametrize("backend", ["threads", "asyncio"])
 def test_what_is_insisted_on_and_not_offered_ends_the_session(backend: str) -> None:
     options = SessionOptions(cache_symlinks=True)

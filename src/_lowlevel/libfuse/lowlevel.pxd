@@ -209,5 +209,6 @@ cdef extern from "compat.h" nogil:
     void fuse_session_unmount(fuse_session *se)
     void fuse_session_destroy(fuse_session *se)
     int fuse_session_fd(fuse_session *se)
+    int fuse_session_loop(fuse_session *se)
     int fuse_session_receive_buf(fuse_session *se, fuse_buf *buf)
     void fuse_session_process_buf(fuse_session *se, const fuse_buf *buf)

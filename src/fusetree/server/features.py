@@ -29,7 +29,8 @@ logger = logging.getLogger("fusetree")
 #: The kernel that knows request timeouts has this file (Linux 6.14, Documentation/admin-guide/sysctl/fs.rst).
 _TIMEOUT_FILE = "/proc/sys/fs/fuse/default_request_timeout"
 
-_NO_RINGS = "this version of fusetree serves requests over /dev/fuse only"
+#: What lets the kernel offer rings (Linux 6.14, Documentation/filesystems/fuse/fuse-io-uring.rst).
+_RINGS_SWITCH = "/sys/module/fuse/parameters/enable_uring"
 
 #: Field of SessionOptions -> attribute of Operations that decides where the field says nothing.
 _ATTRIBUTES = {
@@ -97,15 +98,38 @@ def _kernel_has(name: str) -> bool | None:
     return os.path.exists(_TIMEOUT_FILE) if name == "request_timeout" else None
 
 
+def _is_on(connection: Connection, name: str) -> bool:
+    if name == "io_uring":  # wanted alone is not enough: libfuse goes on without where it can not
+        return connection.rings
+    return bool(connection.capabilities_wanted & CAPABILITIES[name][0])
+
+
+def _how_to_have_rings() -> str:
+    try:
+        with open(_RINGS_SWITCH, encoding="ascii") as switch:
+            if switch.read().strip() == "Y":
+                return ""
+    except OSError:
+        return "; Linux 6.14 has it, if it was built with CONFIG_FUSE_IO_URING"
+    return f"; root switches it on for all mounts to come: echo Y > {_RINGS_SWITCH}"
+
+
 class Negotiation:
     """What one session asks for, and what came of it.
 
     :param operations: whose attributes decide where *options* say nothing.
     :param options: what the caller insists on, refuses, or leaves open.
     :param handlers: names of the handlers that are defined.
+    :param mounted: whether there is a mount; else a descriptor is served.
     """
 
-    def __init__(self, operations: Operations, options: SessionOptions, handlers: Collection[str]) -> None:
+    def __init__(
+        self,
+        operations: Operations,
+        options: SessionOptions,
+        handlers: Collection[str],
+        mounted: bool = True,
+    ) -> None:
         self._handlers = handlers
         self._reasons: dict[str, str] = {}
         self._wishes: dict[str, Wish] = {}
@@ -125,10 +149,11 @@ class Negotiation:
             self._wish("async_read", options.async_read, "option async_read")
         if options.passthrough is not None:
             self._wish("passthrough", options.passthrough, "option passthrough")
-        if options.io_uring is True:
-            raise UnsupportedFeatureError("io_uring", reason=_NO_RINGS)
-        if options.io_uring == "auto":
-            logger.info("io_uring is not available: %s", _NO_RINGS)
+        self._wish("io_uring", options.io_uring or False, "option io_uring")
+        if options.io_uring is None:
+            self._reasons["io_uring"] = "not asked for"
+        #: For `Connection`: whether to ask for rings.
+        self.rings = bool(options.io_uring) and bool(CAPABILITIES["io_uring"][0])
         for name, wish in options.capabilities.items():
             self._wish(name, wish, "option capabilities")
         #: For `Connection`: what to ask for and what not.
@@ -140,6 +165,8 @@ class Negotiation:
         #: For `Connection`: the numbers that are asked for.
         self.limits = {name: getattr(options, name) for name in numbers if getattr(options, name) is not None}
         self._check_compiled()
+        if self.rings and not mounted:
+            self.without_rings("they need the device of a mount, and a descriptor is served")
 
     def _wish(self, name: str, wish: Wish, reason: str) -> None:
         self._wishes[name] = wish
@@ -151,6 +178,8 @@ class Negotiation:
             bit, needs = CAPABILITIES[name]
             if wish is True and not bit:
                 raise UnsupportedFeatureError(name, needs=needs, have=compiled_version())
+        if self.rings and runtime_version() < (3, 18):
+            self.without_rings(f"it needs libfuse 3.18, and {_version(runtime_version())} is loaded")
         compiled, needs = FUNCTIONS["request_timeout"]
         if "request_timeout" in self.limits:
             if not compiled:
@@ -160,17 +189,28 @@ class Negotiation:
                     "request_timeout", reason="this kernel has none; Linux 6.14 has"
                 )
 
+    def without_rings(self, reason: str) -> None:
+        """Requests come over the device after all; before INIT.
+
+        :raises UnsupportedFeatureError: rings were insisted on.
+        """
+        self.rings = False
+        self.capabilities["io_uring"] = False
+        self._reasons["io_uring"] = reason
+        if self._wishes["io_uring"] is True:
+            raise UnsupportedFeatureError("io_uring", reason=reason)
+
     def check(self, connection: Connection) -> None:
         """After INIT: what was insisted on must be on, and what was hoped for and is not is logged.
 
         :raises UnsupportedFeatureError: the kernel does not offer what was insisted on.
         """
         for name, wish in self._wishes.items():
-            bit = CAPABILITIES[name][0]
-            if wish and not connection.capabilities_wanted & bit:
+            if wish and not _is_on(connection, name):
+                reason = self._feature(connection, name).reason
                 if wish is True:
-                    raise UnsupportedFeatureError(name, reason="the kernel does not offer it")
-                logger.info("%s is off: %s", name, self._feature(connection, name).reason)
+                    raise UnsupportedFeatureError(name, reason=reason)
+                logger.info("%s is off: %s", name, reason)
 
     def features(self, connection: Connection) -> dict[str, Feature]:
         """All features, as they are in this session."""
@@ -207,10 +247,16 @@ class Negotiation:
         if not bit:
             return Feature(name, False, None, False, _not_compiled(needs))
         offered = bool(connection.capable & bit)
-        on = bool(connection.capabilities_wanted & bit)
+        on = _is_on(connection, name)
         wish = self._wishes.get(name)
         if not offered:
             reason = "the kernel does not offer it"
+            if name == "io_uring":
+                reason += _how_to_have_rings()
+        elif name == "io_uring" and connection.rings_refused:
+            reason = f"libfuse can not: {connection.rings_refused}"
+        elif name == "io_uring" and not on:
+            reason = self._reasons[name]
         elif wish is None:
             reason = "libfuse and the handlers decide"
         elif on:

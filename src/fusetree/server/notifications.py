@@ -162,6 +162,7 @@ class Notifying:
         :param size: how many bytes at most.
         :returns: a future of the bytes; SessionClosedError when the session is closed before they come.
         :raises FileNotFoundError: the kernel does not know the inode.
+        :raises UnsupportedFeatureError: requests come over rings (io_uring), where libfuse misreads the data.
         """
         return self._notify.retrieve(inode, offset, size)
 

@@ -330,8 +330,11 @@ class SessionOptions(KernelOptions):
         async_read: several reads of one open file may come at the same time.
         passthrough: the kernel may read and write files by itself, see `Session.open_backing`; needs libfuse
             3.17 and Linux 6.9, and contradicts `writeback_cache`.
-        io_uring: requests come over rings in shared memory.  This version can not serve them: True is an
-            `UnsupportedFeatureError`, "auto" a line in the log.
+        io_uring: requests come over rings in shared memory, one for each processor, to threads of libfuse,
+            which run the handlers, each one after the other; a handler may not use its own mount then.  For
+            `Session.start` and `Session.run`; needs libfuse 3.18 that was built with it, and Linux 6.14 where
+            root has switched it on (/sys/module/fuse/parameters/enable_uring).  No interrupts are told, and
+            `Session.retrieve` does not work.
         capabilities: further ones, by the names of `lowlevel.features()`: "async_direct_io",
             "auto_inval_data", "direct_io_allow_mmap", "dont_mask", "explicit_inval_data", "handle_killpriv",
             "handle_killpriv_v2", "ioctl_dir".

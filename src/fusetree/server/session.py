@@ -28,7 +28,7 @@ from fusetree._lowlevel.connection import Connection, ReceiveBuffer
 from fusetree._lowlevel.dispatch import Dispatcher
 from fusetree._lowlevel.passthrough import Passthrough
 from fusetree._lowlevel.watched import WatchedDispatcher
-from fusetree.errors import SessionClosedError
+from fusetree.errors import SessionClosedError, UnsupportedFeatureError
 from fusetree.server import mountinfo
 from fusetree.server.aborting import abort_by_control_file, abort_by_force, is_connected
 from fusetree.server.background import BackgroundLoop
@@ -39,6 +39,7 @@ from fusetree.server.notifications import Notifying
 from fusetree.server.offload import sync_opcodes
 from fusetree.server.operations import handlers_of
 from fusetree.server.options import SessionOptions
+from fusetree.server.rings import RingThreads
 from fusetree.server.threads import ThreadPool, start_thread
 from fusetree.server.watchdog import Watchdog
 
@@ -96,7 +97,7 @@ class Session(Notifying):
         self.mountpoint = None if mountpoint is None else os.path.abspath(os.fspath(mountpoint))
         self._handlers = handlers = handlers_of(operations)
         self.options = chosen = SessionOptions.of(options)
-        self._negotiation = Negotiation(operations, chosen, handlers)
+        self._negotiation = Negotiation(operations, chosen, handlers, mounted=fd is None)
         option_list = list(chosen.strings()) if self.mountpoint is not None else _without_mount(chosen)
         if operations.enable_acl and "default_permissions" not in option_list and fd is None:
             option_list.append("default_permissions")
@@ -115,11 +116,13 @@ class Session(Notifying):
             self._negotiation.capabilities,
             operations.readdirplus,
             self._negotiation.limits,
+            self._negotiation.rings,
         )
         self._begin_notifying(self._connection)
         self._passthrough = Passthrough(self._connection)
         self._lock = threading.Lock()
         self._pool: ThreadPool | None = None  # guarded by _lock
+        self._rings: RingThreads | None = None  # beside the pool; set once
         self._backend: Backend | None = None  # guarded by _lock; of an event loop
         self._background: BackgroundLoop | None = None  # beside the pool, for async handlers; set once
         self._begun = False  # the handshake is done, operations.init() was called
@@ -166,7 +169,9 @@ class Session(Notifying):
         comes; who wants to end by a signal calls :meth:`stop` from another thread (``signal.set_wakeup_fd``).
 
         :raises MountError: the connection ended before the handshake was done.
+        :raises UnsupportedFeatureError: the options insist on rings, whose handlers run in other threads.
         """
+        self._without_rings("handlers run in libfuse's ring threads then: serve it with run() or start()")
         self._open_pool(1).run_here()
         self._failures.raise_kept()
 
@@ -181,12 +186,27 @@ class Session(Notifying):
             self._pool = pool = ThreadPool(self._connection, self._dispatcher, workers, self._all_ended)
         try:
             self._connection.handshake(ReceiveBuffer())
+            if self._connection.rings:
+                self._rings = RingThreads(self._connection, self._dispatcher, self.stop)
             self._begin()
         except BaseException:
             self._ended.set()
             self.close()
             raise
+        if self._rings is not None:
+            self._rings.open()
         return pool
+
+    def _without_rings(self, reason: str) -> None:
+        """Rings go with :meth:`start` and :meth:`run` only.
+
+        :raises UnsupportedFeatureError: they were insisted on, or are in use.
+        """
+        if self._rings is not None:
+            raise UnsupportedFeatureError("io_uring", reason=reason)
+        if self._negotiation.rings:
+            self._negotiation.without_rings(reason)
+            self._connection.without_rings()
 
     def _begin(self) -> None:
         """The handshake is done."""
@@ -229,6 +249,7 @@ class Session(Notifying):
         :param workers: how many handlers may run at once in such threads.
         :raises RuntimeError: neither asyncio nor trio runs here, or a loop serves the session already.
         :raises MountError: the connection ended before the handshake was done.
+        :raises UnsupportedFeatureError: the options insist on rings, which libfuse's threads serve.
         :raises BaseException: what a strict session kept.
         """
         if sync_handlers not in ("loop", "threads"):
@@ -236,6 +257,9 @@ class Session(Notifying):
         if workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers}")
         backend_class = running_backend()
+        self._without_rings(
+            "libfuse's ring threads run the handlers then, and no event loop: serve it with run() or start()"
+        )
         with self._lock:
             if self._closing:
                 raise SessionClosedError("the session is closed")
@@ -305,6 +329,8 @@ class Session(Notifying):
         if pool is None:
             self._ended.set()
             return
+        if self._rings is not None:
+            self._rings.refuse(0)
         self._connection.exit()
         pool.insist()
 
@@ -334,6 +360,9 @@ class Session(Notifying):
             return  # its number may be another mount's by now
         elif not abort_by_control_file(self._device):
             self._connection.let_go()
+            if self._rings is not None:  # they have the device open, too
+                self._rings.refuse(0)
+                self._rings.end()
         else:
             self._connection.wind_up()  # not before: a handler that gives up would answer
             return  # who reads the device hears of it
@@ -375,6 +404,11 @@ class Session(Notifying):
         if self._background is not None:
             self._background.stop(CLOSE_GRACE)  # before the connection ends: what waits there is answered
         self._dispatcher.cancel_parked()
+        rings = self._rings
+        if rings is not None and not rings.refuse(CLOSE_GRACE):
+            logger.warning(
+                "closing although a handler still runs in a ring thread; its answer will be dropped"
+            )
         self._connection.exit()
         if pool is not None:
             pool.stop()
@@ -392,6 +426,8 @@ class Session(Notifying):
             for thread in self._helpers:
                 if thread is not threading.current_thread():
                     thread.join(CLOSE_GRACE)
+        if rings is not None:
+            rings.end()
         self._ended.set()
         _sessions.discard(self)
         try:
