@@ -139,7 +139,7 @@ cdef class Rings:
         """Run the handler of *request* here, and answer."""
         coroutine = self.dispatcher.call(request)
         if coroutine is not None:
-            self.dispatcher.refuse(request, coroutine)
+            self.dispatcher.hand_over(request, coroutine)
 
     def here(self) -> bool:
         """Whether this is a ring thread, so inside a handler."""

@@ -409,6 +409,7 @@ class Session(Notifying):
             logger.warning(
                 "closing although a handler still runs in a ring thread; its answer will be dropped"
             )
+            self._free_waiters()
         self._connection.exit()
         if pool is not None:
             pool.stop()
