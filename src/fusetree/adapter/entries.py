@@ -20,7 +20,7 @@ from fusetree.nodes.symlink import Symlink
 
 if TYPE_CHECKING:
     from fusetree._lowlevel.inodes import NodeAttributes
-    from fusetree.adapter.kinds import Kinds
+    from fusetree.adapter.kinds import Kind, Kinds
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import InodeTable
     from fusetree.nodes.base import Node, Observer
@@ -77,19 +77,23 @@ class Entries:
         # Where there are no extended attributes, that is answered in C, until the attributes change.
         has_xattrs = node.has_xattrs if kind.xattrs else bool(node._doc_())
         self._table.set_xattrs(attr.node_id, has_xattrs, change=attr.change)
-        yield from self.fill(attr, node)
-        return attr
-
-    def fill(self, attr: NodeAttributes, node: Node) -> Steps[None]:
-        """Read the node's values, as readers see them, into what `begin` returned."""
+        made = node.file_type == _S_IFREG and cast("FileNode", node).policy is _DYNAMIC
+        getattr_method = kind.getattr
         while True:
             view = seen(node)
-            yield from self._fill(attr, view)
+            size = answer = None
+            if made:
+                size = yield steady(lambda: call(view.size))  # type: ignore[attr-defined]  # noqa: B023
+            if getattr_method is not None:
+                answer = yield steady(lambda: call(getattr_method, view))  # noqa: B023 - called at once
+            self._fill(attr, view, kind, size)
+            if getattr_method is not None:
+                _override(attr, answer, view)
             if seen(node) is view:  # else it was held meanwhile, and a part of it may be of after
-                break
+                return attr
 
-    def _fill(self, attr: NodeAttributes, node: Node) -> Steps[None]:
-        kind = self._kinds[type(node)]
+    def _fill(self, attr: NodeAttributes, node: Node, kind: Kind, made_size: int | None) -> None:
+        """Read the values of a node, as readers see it, into what `begin` returned."""
         file_type = node.file_type
         attr.st_ino = node.ino
         attr.st_mode = file_type | node.mode
@@ -103,7 +107,7 @@ class Entries:
             file: FileNode = node  # type: ignore[assignment]  # what its type says; a cast costs a call
             if file.policy is _DYNAMIC:
                 dynamic = True
-                size = yield steady(lambda: call(file.size))
+                size = made_size
             else:
                 size = file.size()
             attr.st_size = size or 0
@@ -116,9 +120,6 @@ class Entries:
         attr.st_atime_ns = node.atime_ns
         attr.st_mtime_ns = node.mtime_ns
         attr.st_ctime_ns = node.ctime_ns
-        getattr_method = kind.getattr
-        if getattr_method is not None:
-            _override(attr, (yield steady(lambda: call(getattr_method, node))), node)
         if dynamic:
             ttl = min(node.ttl, self._timeout)
             if ttl > 0:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from fusetree.adapter.generated import GeneratedHandle
 from fusetree.adapter.handles import Handle, handle_for, piece
 from fusetree.adapter.own import OwnHandle
-from fusetree.adapter.steps import handler
+from fusetree.adapter.steps import drive
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.lowlevel import FileInfo
@@ -43,14 +43,12 @@ _SETTLING: Final = 0.1
 class FileHandlers(TreeOperations):
     """Handlers of regular files and what is open of them."""
 
-    @handler
-    def open(self, inode: int, flags: int, ctx: RequestContext) -> Steps[FileInfo]:
+    def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
         """Open for reading, with the content pinned, or for writing."""
         node: FileNode = self.node(inode)
         if node.file_type != S_IFREG:
             refuse(errno.EISDIR if node.file_type == S_IFDIR else errno.ELOOP)
-        info = yield from self.open_node(inode, node, flags)
-        return info
+        return drive(self.open_node(inode, node, flags))
 
     def open_node(self, inode: int, node: FileNode, flags: int) -> Steps[FileInfo]:
         """Open a file that is known to the table under the node id `inode`."""
@@ -152,21 +150,15 @@ class FileHandlers(TreeOperations):
         fh = self.inode_table.open(inode, state=handle, direct_io=not cached)
         return FileInfo(fh, not cached, cached)
 
-    @handler
-    def read(self, fh: int, off: int, size: int) -> Steps[bytes | memoryview]:
+    def read(self, fh: int, off: int, size: int) -> bytes | memoryview:
         """Read what C could not: through a handle that writes too, or what was withdrawn since."""
         handle = self.inode_table.state(fh)
-        if isinstance(handle, OwnHandle):
-            data: bytes | memoryview = yield from handle.read(off, size)
-            return data
-        if isinstance(handle, Handle) and handle.node.policy is not _PAGE:
-            data = yield from handle.read(off, size)
-            return data
+        if isinstance(handle, OwnHandle) or (isinstance(handle, Handle) and handle.node.policy is not _PAGE):
+            return drive(handle.read(off, size))
         inode = self.inode_table.opened(fh)
         return piece(self._publish(inode, self.node(inode)), off, size)
 
-    @handler
-    def write(self, fh: int, off: int, buf: ReadableBuffer) -> Steps[int]:
+    def write(self, fh: int, off: int, buf: ReadableBuffer) -> int:
         """Write as the node understands it; EBADF when it was not opened for that."""
         handle = self.inode_table.state(fh)
         if not isinstance(handle, Handle):
@@ -174,28 +166,21 @@ class FileHandlers(TreeOperations):
         if handle.unsettled is not None:
             self.inode_table.wait([handle.unsettled], _SETTLING)
             handle.unsettled = None
-        taken = yield from handle.write(off, bytes(buf))
-        return taken
+        return drive(handle.write(off, bytes(buf)))
 
-    @handler
-    def flush(self, fh: int) -> Steps[None]:
+    def flush(self, fh: int) -> None:
         """A descriptor was closed: store what was gathered."""
         handle = self.inode_table.state(fh)
-        if isinstance(handle, Handle):
-            yield from handle.flush()
+        return drive(handle.flush()) if isinstance(handle, Handle) else None
 
-    @handler
-    def fsync(self, fh: int, datasync: bool) -> Steps[None]:
+    def fsync(self, fh: int, datasync: bool) -> None:
         """Store what was gathered."""
         handle = self.inode_table.state(fh)
         if isinstance(handle, OwnHandle):
-            yield from handle.call("fsync", datasync)
-        elif isinstance(handle, Handle):
-            yield from handle.flush()
+            return drive(handle.call("fsync", datasync))
+        return drive(handle.flush()) if isinstance(handle, Handle) else None
 
-    @handler
-    def release(self, fh: int) -> Steps[None]:
+    def release(self, fh: int) -> None:
         """The last descriptor was closed."""
         handle = self.inode_table.release(fh)
-        if isinstance(handle, Handle):
-            yield from handle.release()
+        return drive(handle.release()) if isinstance(handle, Handle) else None

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fusetree._lowlevel.inodes import NodeAttributes
+    from fusetree.adapter.kinds import Kind
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import EntryAttributes, FileInfo, RequestContext
     from fusetree.nodes.base import FileNode
@@ -61,44 +62,40 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         while True:
             flips = state.flips
             if not flips & 1:
-                found = yield from self._lookup(parent_inode, name)
+                directory = self.directory(parent_inode)
+                kind = self.kind_of(directory)
+                text = _text(name)
+                if kind.lookup is None:
+                    child = self._declared(parent_inode, directory, kind, text)
+                else:
+                    child = yield from self._child(directory, text)
+                if child is None:
+                    refuse(errno.ENOENT)
+                found = yield from self._entry(directory, child)
                 if state.flips == flips:  # else name and attributes may not belong together
                     return found
                 attempts += 1
-                if attempts > 8 and self.kind_of(self.directory(parent_inode)).lookup is not None:
+                if attempts > 8 and kind.lookup is not None:
                     return found  # it takes longer than the time between two transactions
             with flip_lock:
                 pass
 
-    def _lookup(self, parent_inode: int, name: bytes) -> Steps[NodeAttributes]:
-        directory = self.directory(parent_inode)
-        kind = self.kind_of(directory)
-        text = _text(name)
-        if kind.lookup is not None:
-            child = yield from self._child(directory, text)
-            if child is None:
-                refuse(errno.ENOENT)
-            attr = yield from self._own_entry(directory, child)
-            return attr
+    def _declared(self, inode: int, directory: Dir, kind: Kind, name: str) -> Node | None:
+        """A child of a directory whose class answers no lookups; its names are published if they are few."""
         view = seen(directory)
-        child = view.child(text)
+        child = view.child(name)
         small = not kind.names and len(view) <= _PUBLISHED_AT_LOOKUP
-        if small and not self.inode_table.is_published(parent_inode):
-            self.publish_directory(parent_inode, directory)
-        if child is None:
-            refuse(errno.ENOENT)
-        attr = yield from self._entry(directory, child)
-        return attr
+        if small and not self.inode_table.is_published(inode):
+            self.publish_directory(inode, directory)
+        return child
 
     def _entry(self, directory: Dir, child: Node) -> Steps[NodeAttributes]:
         """The answer to who looked a child up or made it."""
         if self.kind_of(directory).lookup is not None:
-            attr = yield from self._own_entry(directory, child)
-            return attr
+            return self._own_entry(directory, child)
         if child.file_type == S_IFDIR:
             self.inode_table.directory_moved(child, directory.ino)
-        attr = yield from self.entries.attributes(child)
-        return attr
+        return self.entries.attributes(child)
 
     def _own_entry(self, directory: Dir, child: Node) -> Steps[NodeAttributes]:
         """The same where the directory's class answers lookups: the name may be kept for its `ttl`."""
@@ -145,7 +142,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         try:
             answer = yield from self._entry(directory, node)
         except BaseException:
-            yield self.release(info.fh)
+            yield self.release(info.fh)  # type: ignore[func-returns-value]  # a coroutine, perhaps
             raise
         return info, answer
 

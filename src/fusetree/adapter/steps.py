@@ -16,15 +16,15 @@ Rule 4: when the coroutine is dropped before its first step (its caller was kill
 
 from __future__ import annotations
 
-import functools
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from fusetree._lowlevel.stepping import Stepper
 from fusetree.adapter.usercode import go_inside
 from fusetree.nodes.owed import Owed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Coroutine, Generator
     from typing import ParamSpec, TypeAlias
 
     P = ParamSpec("P")
@@ -36,28 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Steps", "drive", "handler"]
 
-_COROUTINE: Final = CoroutineType
 
-
-def drive(steps: Steps[R]) -> R:
-    """Run steps to their end, or to the first coroutine; then a coroutine of the result is returned."""
-    try:
-        value = steps.send(None)
-        while type(value) is not _COROUTINE:
-            value = steps.send(value)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-    return _rest(steps, Owed(value))  # type: ignore[return-value]  # the core knows coroutines
-
-
-def handler(function: Callable[P, Steps[R]]) -> Callable[P, R]:
-    """Make a handler of steps."""
-
-    @functools.wraps(function)
-    def handle(*args: P.args, **kwargs: P.kwargs) -> R:
-        return drive(function(*args, **kwargs))
-
-    return handle
+def _go_on(steps: Steps[R], coroutine: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, R]:
+    return _rest(steps, Owed(coroutine))
 
 
 async def _rest(steps: Steps[R], owed: Owed) -> R:
@@ -71,8 +52,21 @@ async def _rest(steps: Steps[R], owed: Owed) -> R:
             value, step = exc, steps.throw
         try:
             value = step(value)
-            while type(value) is not _COROUTINE:
+            while type(value) is not CoroutineType:
                 value = steps.send(value)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         owed = Owed(value)
+
+
+_stepper: Final = Stepper(_go_on)
+
+
+def drive(steps: Steps[R]) -> R:
+    """Run steps to their end, or to the first coroutine; then a coroutine of the result is returned."""
+    return _stepper(steps)
+
+
+def handler(function: Callable[P, Steps[R]]) -> Callable[P, R]:
+    """Make a handler of steps."""
+    return _stepper.handler(function)
