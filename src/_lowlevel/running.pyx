@@ -38,13 +38,19 @@ cdef int announce(object context) except -1:
 
 
 def context() -> RequestContext:
-    """Who made the request that is handled here: for handlers that get no *ctx*, such as ``read`` and
-    ``write``, and for what they call.
+    """Who made the request that is handled here.
 
-    In an ordinary handler, in its own thread; in an ``async`` one, in its task and in the tasks and threads
-    that inherit its context (contextvars).  Handlers that do not ask pay nothing for it.
+    For all code of the program that a request runs: methods of nodes and handles, computed files, actions,
+    converters, validators, hooks of attrs; and for handlers of `Operations` that get no *ctx*, such as
+    ``read`` and ``write``.
 
-    :raises LookupError: no handler runs here.
+    In an ordinary function it is known in the thread that runs it; in an ``async`` one, in its task and in
+    the tasks and threads that inherit its context (contextvars), such as ``asyncio.to_thread``.  What does
+    not ask pays nothing for it.
+
+    :returns: the user and group id, the thread's id and the umask of the caller; ``groups`` looks up the
+        others.
+    :raises LookupError: no request is handled here.
     """
     cdef void *request = ft_running_get()
     cdef PyObject *found = NULL

@@ -52,6 +52,7 @@ from fusetree.nodes import (
 
 if TYPE_CHECKING:
     from fusetree import lowlevel
+    from fusetree.lowlevel import context
     from fusetree.mounting import Mount, mount, run
     from fusetree.nodes import (
         CollectionDir,
@@ -120,6 +121,8 @@ __all__ = [
     "Mount",
     "mount",
     "run",
+    # inside a request
+    "context",
     # the core
     "lowlevel",
     # errors
@@ -159,6 +162,7 @@ _LAZY: Final[dict[str, tuple[str, str | None]]] = {
     "Mount": ("fusetree.mounting", "Mount"),
     "mount": ("fusetree.mounting", "mount"),
     "run": ("fusetree.mounting", "run"),
+    "context": ("fusetree.lowlevel", "context"),
     "lowlevel": ("fusetree.lowlevel", None),
 }
 

@@ -21,6 +21,8 @@ asynchronous generator. Under `async with mount(...)` they run in the loop that 
 trio's; else in an asyncio loop that the mount has in a thread of its own, which begins with the first of
 them. A request that waits holds no thread, and is cancelled when its caller is killed or gives up.
 
+**Who asks** is told by `fusetree.context()`, in a method and in all that it calls or awaits.
+
 `getlk`, `setlk` and `flock` are refused with a TypeError: the kernel keeps the locks of a mounted tree, for
 all its files or for none.
 """
