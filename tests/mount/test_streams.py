@@ -201,6 +201,36 @@ def test_nonblocking_readers_poll(mountpoint: Path, mounted: Mounting, how: str)
         assert reader.process.wait(20) == 0
 
 
+EDGES = """
+import os, select, sys
+fd = os.open(sys.argv[1], os.O_RDONLY | os.O_NONBLOCK)
+waiter = select.epoll()
+waiter.register(fd, select.EPOLLIN | select.EPOLLET)
+while True:
+    assert waiter.poll(20), "nothing came"
+    while True:
+        try:
+            data = os.read(fd, 3)
+        except BlockingIOError:
+            break
+        if not data:
+            sys.exit()
+        print(data.decode().strip(), flush=True)
+"""
+
+
+def test_readers_of_edges_miss_nothing(mountpoint: Path, mounted: Mounting) -> None:
+    stream = Stream(follow=True)
+    stream.write("0\n")
+    mounted({"follow": stream})
+    with following(PYTHON, "-c", EDGES, mountpoint / "follow") as reader:
+        for number in range(5):
+            reader.has(str(number))
+            stream.write(f"{number + 1}\n")
+        stream.close()
+        assert reader.process.wait(20) == 0
+
+
 def test_a_long_read_gets_what_is_there_at_once(mountpoint: Path, mounted: Mounting) -> None:
     """The kernel cuts long reads into pieces; the last full one must not make it wait for another."""
     stream = Stream(follow=True, history=8 << 20)

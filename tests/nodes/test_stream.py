@@ -178,7 +178,7 @@ def test_poll_tells_of_what_is_not_read_yet() -> None:
     left = opened(Stream())
     left.poll(asked, woken.append)
     left.release()
-    assert not left._history._wakes
+    assert not left._history._polled
 
 
 def test_programs_append_where_the_mode_says_so() -> None:

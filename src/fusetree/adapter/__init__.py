@@ -11,6 +11,7 @@ documents) is asked for each time.
     inodes            getattr, setattr, readlink, access, statfs
     xattrs            extended attributes
     files             open, create's open, read, write, flush, release
+    watches           poll on files of values
     ranges            fallocate, lseek, copy_file_range, ioctl, poll
     directories       opendir, readdir
     handles           what an open file that is written to remembers

@@ -65,16 +65,18 @@ class FileHandlers(TreeOperations):
             refuse(errno.EACCES)
         table = self.inode_table
         policy = node.policy
+        change = table.change(inode)  # before the content is made: who polls must not miss a change
         if policy is _DYNAMIC:
             made = yield steady(lambda: call(node._opened_))
             if isinstance(made, bytes):
-                fh = table.open(inode, content=made, direct_io=True)
+                fh = table.open(inode, content=made, direct_io=True, change=change)
             else:
-                fh = table.open(inode, state=GeneratedHandle(node, made), direct_io=True)
+                fh = table.open(inode, state=GeneratedHandle(node, made), direct_io=True, change=change)
             return FileInfo(fh, True, False, noflush=True)
         content = self._publish(inode, node)
         if policy is _SNAPSHOT and not isinstance(content, FileRange):
-            return FileInfo(table.open(inode, content=content, direct_io=True), True, False, noflush=True)
+            fh = table.open(inode, content=content, direct_io=True, change=change)
+            return FileInfo(fh, True, False, noflush=True)
         # What comes here is new or has just changed: pages of before are dropped, not waited for to be told.
         uncached = not self.kernel_cache
         return FileInfo(table.open(inode, direct_io=uncached), uncached, False, noflush=True)
@@ -140,6 +142,7 @@ class FileHandlers(TreeOperations):
         if flags & os.O_ACCMODE != os.O_WRONLY and not node.readable:
             refuse(errno.EACCES)
         truncated = bool(flags & os.O_TRUNC)
+        change = self.inode_table.change(inode)
         handle = handle_for(node, bool(flags & os.O_APPEND), truncated)
         if truncated:
             yield from handle.truncate(0)
@@ -147,13 +150,16 @@ class FileHandlers(TreeOperations):
             # What a reader sees is pinned by OPEN, whatever comes later.
             handle.content = yield call(node.content)
         cached = self.kernel_cache and node.policy is _PAGE
-        fh = self.inode_table.open(inode, state=handle, direct_io=not cached)
+        fh = self.inode_table.open(inode, state=handle, direct_io=not cached, change=change)
         return FileInfo(fh, not cached, cached)
 
     def read(self, fh: int, off: int, size: int) -> bytes | memoryview:
         """Read what C could not: through a handle that writes too, or what was withdrawn since."""
         handle = self.inode_table.state(fh)
         if isinstance(handle, OwnHandle) or (isinstance(handle, Handle) and handle.node.policy is not _PAGE):
+            if off == 0 and handle.watch is not None:
+                handle.watch.begin_anew()
+                handle.begin_anew()
             return drive(handle.read(off, size))
         inode = self.inode_table.opened(fh)
         return piece(self._publish(inode, self.node(inode)), off, size)
@@ -183,4 +189,8 @@ class FileHandlers(TreeOperations):
     def release(self, fh: int) -> None:
         """The last descriptor was closed."""
         handle = self.inode_table.release(fh)
-        return drive(handle.release()) if isinstance(handle, Handle) else None
+        if not isinstance(handle, Handle):
+            return None
+        if handle.watch is not None:
+            self.watches.remove(handle.watch)
+        return drive(handle.release())

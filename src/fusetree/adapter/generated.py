@@ -84,6 +84,10 @@ class GeneratedHandle(Handle):
         finally:
             self._turns.give()
 
+    def begin_anew(self) -> None:
+        """The next read begins anew."""
+        self._broken = True
+
     def write(self, offset: int, data: bytes) -> Steps[int]:
         """Nothing can be written: EBADF."""
         refuse(errno.EBADF)

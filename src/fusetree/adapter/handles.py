@@ -26,6 +26,7 @@ from fusetree.nodes.filerange import FileRange
 if TYPE_CHECKING:
     from fusetree._lowlevel.notices import Ticket
     from fusetree.adapter.steps import Steps
+    from fusetree.adapter.watches import Watch
     from fusetree.nodes.base import FileNode
 
 __all__ = [
@@ -64,7 +65,7 @@ class Handle:
         truncated: Whether it was opened with O_TRUNC.
     """
 
-    __slots__ = ("append", "content", "node", "truncated", "unsettled")
+    __slots__ = ("append", "content", "node", "truncated", "unsettled", "watch")
 
     def __init__(self, node: FileNode, append: bool, truncated: bool) -> None:
         self.node = node
@@ -74,6 +75,8 @@ class Handle:
         self.content: bytes | None = None
         #: What the kernel must know before anything is written.
         self.unsettled: Ticket | None = None
+        #: Somebody polls it.
+        self.watch: Watch | None = None
 
     def read(self, offset: int, size: int) -> Steps[bytes | memoryview]:
         """Bytes of the content that was current when this open file was first read, or last wrote."""
@@ -81,6 +84,10 @@ class Handle:
         if content is None:
             content = self.content = yield call(self.node.content)
         return memoryview(content)[offset : offset + size]
+
+    def begin_anew(self) -> None:
+        """Somebody polls it and reads from the beginning: the content is to be that of now."""
+        self.content = None
 
     def write(self, offset: int, data: bytes) -> Steps[int]:
         """Take bytes; returns how many. See the subclasses."""

@@ -45,6 +45,7 @@ class NodeOperations(
     def close(self) -> None:
         """Let go of the tree: its nodes are observed no more. It may be called more than once."""
         self.observer.close()
+        self.watches.close()
         pending: list[Dir] = [self.root]
         while pending:
             directory = pending.pop()

@@ -11,14 +11,18 @@ import os
 import select
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from fusetree.adapter.handles import Handle
 from fusetree.adapter.own import OwnHandle
 from fusetree.adapter.steps import handler
 from fusetree.adapter.tree import S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
+from fusetree.adapter.watches import CHANGED
+from fusetree.nodes.base import Policy
 
 if TYPE_CHECKING:
     from fusetree.adapter.kinds import Method
     from fusetree.adapter.steps import Steps
+    from fusetree.adapter.watches import Watch
     from fusetree.lowlevel import PollHandle, RequestContext
     from fusetree.nodes.base import FileNode, Node
 
@@ -108,8 +112,29 @@ class RangeHandlers(TreeOperations):
     def poll(
         self, inode: int, fh: int, events: int, handle: PollHandle | None, ctx: RequestContext
     ) -> Steps[int]:
-        """What a file is ready for: everything, where the class says nothing."""
+        """What a file is ready for: everything, where the class says nothing. A value that has changed since
+        it was read is told as well.
+        """
         method = self._own(fh, "poll")
+        wake = None if handle is None else handle.notify
         if method is None:
-            return events & _READY
-        return cast("int", (yield call(method, events, None if handle is None else handle.notify)))
+            watch = self._watch(self.node(inode), fh)
+            changed = watch is not None and watch.ask(wake)
+            return events & _READY | (CHANGED if changed else 0)
+        return cast("int", (yield call(method, events, wake)))
+
+    def _watch(self, node: FileNode, fh: int) -> Watch | None:
+        """The watch of an open file; None where reads do not come here, so nobody knew when to watch anew."""
+        if node.file_type != S_IFREG or node.policy is Policy.PAGE or self.kind_of(node).content:
+            return None
+        table = self.inode_table
+        state = table.state(fh) or table.adopt(fh, Handle(node, False, False))
+        if not isinstance(state, Handle):
+            return None
+        watch = state.watch
+        if watch is None:
+            watch = self.watches.add(node)
+            if table.changed_since_open(fh):
+                watch.changed = True
+            state.watch = watch
+        return watch

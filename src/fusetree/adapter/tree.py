@@ -17,6 +17,7 @@ from fusetree.adapter.caching import CacheObserver
 from fusetree.adapter.entries import Entries
 from fusetree.adapter.kinds import Kind, Kinds
 from fusetree.adapter.usercode import call, call_told
+from fusetree.adapter.watches import Watches
 from fusetree.lowlevel import InodeTable, Operations
 from fusetree.nodes.base import Policy
 from fusetree.nodes.links import parents_of
@@ -76,6 +77,7 @@ class TreeOperations(Operations):
         self.node: Callable[[int], Any] = self.inode_table.node
         self.observer = CacheObserver(self.inode_table, coherence_wait)
         self.kinds = Kinds()
+        self.watches = Watches()
         #: Entries that were moved away, until the kernel knows it (fusetree.adapter.editing).
         self.mistaken: weakref.WeakKeyDictionary[Node, Ticket] = weakref.WeakKeyDictionary()
         self.entries = Entries(self.inode_table, self.observer, self.timeout, self.kinds)

@@ -37,9 +37,13 @@ _PIECE: Final = 65536
 class Reader:
     """What one open file has read; its history's lock guards it."""
 
-    __slots__ = ("end", "shift", "start")
+    __slots__ = ("end", "shift", "start", "wake", "woken")
 
     def __init__(self) -> None:
+        # Wakes who waits in poll(2), also those that epoll(7) tells of edges only, which do not ask again
+        # before they are woken. That is done once for each time that somebody asked or read.
+        self.wake: Callable[[], object] | None = None
+        self.woken = False
         # Offsets from start to end are `shift` below the numbers of the bytes.
         self.start = 0
         self.end = 0
@@ -53,7 +57,7 @@ class History:
         limit: How many bytes are kept.
     """
 
-    __slots__ = ("_data", "_ended", "_limit", "_lock", "_total", "_waiting", "_wakes")
+    __slots__ = ("_data", "_ended", "_limit", "_lock", "_polled", "_total", "_waiting")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -64,7 +68,7 @@ class History:
         self._total = 0
         self._ended = False
         self._waiting: dict[Future[bytes], tuple[Reader, int, int]] = {}
-        self._wakes: dict[Reader, Callable[[], object]] = {}
+        self._polled: set[Reader] = set()
 
     @property
     def total(self) -> int:
@@ -97,8 +101,7 @@ class History:
             excess = len(self._data) - self._limit
             if excess > 0:
                 del self._data[: self._cut(excess)]
-            given = self._take_waiting()
-            wakes, self._wakes = self._wakes, {}
+            given, wakes = self._take_waiting(), self._take_wakes()
         self._call(given, wakes)
         return True
 
@@ -106,8 +109,7 @@ class History:
         """There will be no more: who waits is at the end of the file."""
         with self._lock:
             self._ended = True
-            given = self._take_waiting()
-            wakes, self._wakes = self._wakes, {}
+            given, wakes = self._take_waiting(), self._take_wakes()
         self._call(given, wakes)
 
     def read(self, reader: Reader, size: int, offset: int, *, wait: bool) -> bytes | Future[bytes]:
@@ -125,19 +127,20 @@ class History:
         return future
 
     def ready(self, reader: Reader, wake: Callable[[], object] | None) -> tuple[bool, bool]:
-        """Whether there is something behind what the reader has read, and whether all has ended; if neither,
-        *wake* is called once there is.
+        """Whether there is something behind what the reader has read, and whether all has ended; *wake* is
+        called once there is more.
         """
         with self._lock:
-            readable = reader.end + reader.shift < self._total
-            if wake is not None and not readable and not self._ended:
-                self._wakes[reader] = wake
-            return readable, self._ended
+            if wake is not None:
+                reader.wake = wake
+                self._polled.add(reader)
+            reader.woken = False
+            return reader.end + reader.shift < self._total, self._ended
 
     def leave(self, reader: Reader) -> None:
         """The reader is gone."""
         with self._lock:
-            self._wakes.pop(reader, None)
+            self._polled.discard(reader)
 
     # ---- with the lock held
 
@@ -149,6 +152,7 @@ class History:
 
     def _piece(self, reader: Reader, size: int, offset: int, wait: bool) -> bytes:
         oldest = self._total - len(self._data)
+        reader.woken = False
         if not reader.start <= offset <= reader.end:
             reader.start = reader.end = offset
             reader.shift = 0
@@ -175,6 +179,14 @@ class History:
                 given.append((future, data))
         return given
 
+    def _take_wakes(self) -> list[Callable[[], object]]:
+        wakes = []
+        for reader in self._polled:
+            if not reader.woken and reader.wake is not None:
+                reader.woken = True
+                wakes.append(reader.wake)
+        return wakes
+
     # ---- without it
 
     def _wait_no_more(self, future: Future[bytes]) -> None:
@@ -182,11 +194,11 @@ class History:
             self._waiting.pop(future, None)
 
     @staticmethod
-    def _call(given: list[tuple[Future[bytes], bytes]], wakes: dict[Reader, Callable[[], object]]) -> None:
+    def _call(given: list[tuple[Future[bytes], bytes]], wakes: list[Callable[[], object]]) -> None:
         for future, data in given:
             if future.set_running_or_notify_cancel():  # else its reader gave up; it may read it again
                 future.set_result(data)
-        for wake in wakes.values():
+        for wake in wakes:
             try:
                 wake()
             except OSError:
