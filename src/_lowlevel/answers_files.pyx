@@ -117,6 +117,7 @@ cdef int answer_read(
     cdef uint64_t change
     cdef uint64_t changes
     cdef bint cached
+    cdef bint published
     cdef size_t start = <size_t>offset
     pthread_mutex_lock(&table.lock)
     handle = locked_handle(table, fi.fh)
@@ -125,7 +126,8 @@ cdef int answer_read(
         return 0
     entry = handle.entry
     content = handle.content
-    cached = content == NULL and not handle.flags & HANDLE_DIRECT_IO
+    published = content == NULL
+    cached = not handle.flags & HANDLE_DIRECT_IO
     if content == NULL:
         if not entry.flags & BODY_CONTENT or entry.flags & CONTENT_SNAPSHOT or table.flips & 1:
             pthread_mutex_unlock(&table.lock)
@@ -148,7 +150,7 @@ cdef int answer_read(
         else:
             reply_from_file(req, content, start, size)
     content_drop(table, content)
-    if cached and ft_load(&table.changes) != changes:
+    if cached and published and ft_load(&table.changes) != changes:
         look_again(table, ino, change)
     return 1
 

@@ -61,8 +61,8 @@ cdef ft_content *content_new_file(int fd, int64_t offset, size_t size) noexcept 
 
 cdef void content_free(ft_content *content) noexcept:
     if content.owner != NULL:
-        Py_DECREF(<object>content.owner)
-    if content.fd >= 0:
+        Py_DECREF(<object>content.owner)        # closes the descriptor, if there is one: it is the owner's
+    elif content.fd >= 0:
         with nogil:
             close(content.fd)       # of a file on a network it may take its time
     free(content)

@@ -3,7 +3,8 @@
 
 Rule 1: the memory of a content is not moved or freed while somebody may read it: `bytes` are kept, any other
     buffer is exported to us. That it does not change either is its owner's promise.
-Rule 2: a descriptor is duplicated, so the caller may close its own.
+Rule 2: a descriptor that comes as a number is duplicated, so the caller may close its own; one that comes
+    by an object is the object's, which is kept.
 """
 
 from cpython.buffer cimport PyBuffer_IsContiguous
@@ -73,6 +74,19 @@ cdef ft_content *content_of_file(int fd, int64_t offset, int64_t size) except NU
     if content == NULL:
         os.close(own)
         raise MemoryError
+    return content
+
+
+cdef ft_content *content_of_open(object file) except NULL:
+    cdef int fd = file.fileno()
+    cdef ft_content *content
+    if fd < 0:
+        raise ValueError(f"{file!r} has no descriptor")
+    content = content_new(<PyObject *>file, NULL, <size_t>INT64_MAX)     # it gives what there is
+    if content == NULL:
+        raise MemoryError
+    Py_INCREF(file)
+    content.fd = fd
     return content
 
 

@@ -14,7 +14,8 @@ cdef ft_handle *locked_handle(ft_table *table, uint64_t fh) noexcept nogil     #
 cdef ft_content *locked_handle_release(ft_table *table, ft_handle *handle, PyObject **state) noexcept nogil
 
 cdef object open_handle(
-    ft_table *table, uint64_t node_id, object content, object state, bint direct_io, object change)
+    ft_table *table, uint64_t node_id, object content, object file, object state, bint direct_io,
+    object change)
 cdef object adopt_handle(ft_table *table, uint64_t fh, object state)
 cdef object handle_changed(ft_table *table, uint64_t fh)
 cdef object state_of_handle(ft_table *table, uint64_t fh)

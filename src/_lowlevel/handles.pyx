@@ -12,8 +12,8 @@ from libc.errno cimport EBADF
 from libc.stdlib cimport realloc
 
 from fusetree._lowlevel.bodies cimport content_drop, content_free
-from fusetree._lowlevel.contents cimport content_of, stale
-from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_lock, pthread_mutex_unlock
+from fusetree._lowlevel.contents cimport content_of, content_of_open, stale
+from fusetree._lowlevel.libfuse.pthread cimport ft_unref, pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.table cimport (
     ARMED_CONTENT,
     HANDLE_DIRECT_IO,
@@ -99,7 +99,8 @@ cdef object bad_handle(uint64_t fh):
 
 
 cdef object open_handle(
-        ft_table *table, uint64_t node_id, object content, object state, bint direct_io, object change):
+        ft_table *table, uint64_t node_id, object content, object file, object state, bint direct_io,
+        object change):
     cdef uint64_t current = 0 if change is None else change
     cdef bint given = change is not None
     cdef ft_content *pinned = NULL
@@ -108,6 +109,8 @@ cdef object open_handle(
     cdef uint64_t fh = 0
     if content is not None:
         pinned = content_of(content)
+    elif file is not None:
+        pinned = content_of_open(file)
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, node_id)
     if entry != NULL:
@@ -204,9 +207,14 @@ cdef object release_handle(ft_table *table, uint64_t fh):
     if handle != NULL:
         content = locked_handle_release(table, handle, &state)
     pthread_mutex_unlock(&table.lock)
-    content_drop(table, content)
     if handle == NULL:
         raise bad_handle(fh)
+    if content != NULL and ft_unref(&content.refs) == 0:
+        # At once, and not by the reaper: a file that was written may be run now.
+        pthread_mutex_lock(&table.lock)
+        table.contents -= 1
+        pthread_mutex_unlock(&table.lock)
+        content_free(content)
     if state != NULL:
         result = <object>state
         Py_DECREF(result)

@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from typing import final
+from typing import Protocol, final, type_check_only
 
 from typing_extensions import Buffer, Self, disjoint_base
 
@@ -7,6 +7,10 @@ from fusetree._lowlevel.attributes import EntryAttributes, StatvfsData
 from fusetree._lowlevel.dirents import ReaddirToken
 from fusetree._lowlevel.notices import Ticket
 from fusetree._lowlevel.statistics import TableStatistics
+
+@type_check_only
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
 
 @final
 class NodeAttributes(EntryAttributes):
@@ -65,6 +69,7 @@ class InodeTable:
         node_id: int,
         *,
         content: Buffer | None = None,
+        file: HasFileno | None = None,
         state: object = None,
         direct_io: bool = False,
         change: int | None = None,

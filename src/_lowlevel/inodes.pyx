@@ -420,17 +420,20 @@ cdef class InodeTable:
         return result
 
     def open(
-            self, uint64_t node_id, *, object content=None, object state=None, bint direct_io=False,
-            object change=None) -> int:
+            self, uint64_t node_id, *, object content=None, object file=None, object state=None,
+            bint direct_io=False, object change=None) -> int:
         """A new file handle; the node keeps its node id until it is released.
 
         :param content: reads of the handle are answered from it, without Python; ``bytes`` or another buffer,
             as for :meth:`publish_content`.
+        :param file: instead of *content*, an object with ``fileno()``: reads are answered from that
+            descriptor, at the same offset and as far as it goes.  The object is kept until some time after
+            the release.
         :param state: any object, for :meth:`state`; without one the release is answered without Python.
         :param direct_io: the file is opened bypassing the page cache.
         :param change: the node's change counter before *content* was made; None: as it is now.
         """
-        return open_handle(self.c_table, node_id, content, state, direct_io, change)
+        return open_handle(self.c_table, node_id, content, file, state, direct_io, change)
 
     def adopt(self, uint64_t fh, object state not None) -> object:
         """Give an open handle a state if it has none, and let go of the content that it was opened with: from

@@ -81,11 +81,11 @@ cdef struct ft_attributes:      # struct stat without its gaps
 # Immutable bytes, in memory or in a file; lives while refs > 0, then waits in the graveyard to be released
 cdef struct ft_content:
     uint32_t refs               # atomic
-    int fd                      # owned; -1: in memory
+    int fd                      # the owner's, or owned where there is none; -1: in memory
     const char *data            # NULL: in the file
     int64_t offset              # in the file
     size_t size
-    PyObject *owner             # owned: whose memory it is; NULL: in the file
+    PyObject *owner             # owned: whose memory or descriptor it is; NULL: the descriptor is ours
     ft_content *next            # graveyard
 
 cdef struct ft_slot:            # one name of a directory, 48 bytes

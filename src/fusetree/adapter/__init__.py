@@ -29,5 +29,9 @@ documents) is asked for each time.
 
 from fusetree.adapter.caching import CacheStatistics as CacheStatistics, serving_loop as serving_loop
 from fusetree.adapter.node_operations import NodeOperations as NodeOperations
+from fusetree.lowlevel import context
+from fusetree.nodes.callers import tell_callers_by
 
 __all__ = ["CacheStatistics", "NodeOperations", "serving_loop"]
+
+tell_callers_by(context)

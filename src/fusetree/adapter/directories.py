@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from fusetree.adapter.listings import Listing
 from fusetree.adapter.steps import drive, handler
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations
+from fusetree.adapter.usercode import call
 from fusetree.lowlevel import FileInfo
 from fusetree.nodes.base import Policy
 from fusetree.nodes.directory import Dir
@@ -108,5 +109,10 @@ class DirectoryHandlers(TreeOperations):
         if isinstance(listing, Listing):
             yield from listing.close()
 
-    def fsyncdir(self, fh: int, datasync: bool) -> None:
-        """Nothing is held back."""
+    @handler
+    def fsyncdir(self, fh: int, datasync: bool) -> Steps[None]:
+        """Nothing is held back, but by a class that has `fsync`."""
+        directory: Dir = self.node(self.inode_table.opened(fh))
+        method = self.kind_of(directory).fsync
+        if method is not None:
+            yield call(method, directory, datasync)

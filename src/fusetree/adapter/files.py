@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fusetree.adapter.generated import GeneratedHandle
 from fusetree.adapter.handles import Handle, handle_for, piece
@@ -50,10 +50,14 @@ class FileHandlers(TreeOperations):
             refuse(errno.EISDIR if node.file_type == S_IFDIR else errno.ELOOP)
         return drive(self.open_node(inode, node, flags))
 
-    def open_node(self, inode: int, node: FileNode, flags: int) -> Steps[FileInfo]:
-        """Open a file that is known to the table under the node id `inode`."""
+    def open_node(
+        self, inode: int, node: FileNode, flags: int, opened: object | None = None
+    ) -> Steps[FileInfo]:
+        """Open a file that is known to the table under the node id `inode`; *opened* is what its `open` would
+        return, if somebody else has done that.
+        """
         if self.kind_of(node).content:
-            own = yield from self._open_own(inode, node, flags)
+            own = yield from self._open_own(inode, node, flags, opened)
             if own is not None:
                 return own
         if flags & _WRITES_OR_TRUNCATES:
@@ -81,12 +85,16 @@ class FileHandlers(TreeOperations):
         uncached = not self.kernel_cache
         return FileInfo(table.open(inode, direct_io=uncached), uncached, False, noflush=True)
 
-    def _open_own(self, inode: int, node: FileNode, flags: int) -> Steps[FileInfo | None]:
+    def _open_own(
+        self, inode: int, node: FileNode, flags: int, opened: object | None = None
+    ) -> Steps[FileInfo | None]:
         """Open a file whose class answers by itself; None when it does not read or write, after all."""
         kind = self.kind_of(node)
         if flags & _WRITES_OR_TRUNCATES and self.ro:
             refuse(errno.EROFS)
-        handle = None if kind.open is None else (yield self.bytes_call(node, kind.open, node, flags))
+        handle = opened
+        if handle is None and kind.open is not None:
+            handle = yield self.bytes_call(node, kind.open, node, flags)
         own = OwnHandle(self, node, handle, bool(flags & os.O_APPEND))
         if not own.answers:
             return None
@@ -95,15 +103,15 @@ class FileHandlers(TreeOperations):
                 refuse(errno.EACCES)
             if flags & _WRITES_OR_TRUNCATES and not own.writes:
                 refuse(errno.EROFS)
-            if flags & os.O_TRUNC:
+            if flags & os.O_TRUNC and not node._does_all_:
                 yield from self.change_attributes(node, Attributes(size=0))
             cached = self.kernel_cache and node.policy is _PAGE
-            fh = self.inode_table.open(inode, state=own, direct_io=not cached)
+            fh = self.inode_table.open(inode, state=own, file=own.source, direct_io=not cached)
         except BaseException:
             yield from own.release()
             raise
         noflush = not flags & _WRITES and own.method("flush") is None
-        return FileInfo(fh, not cached, cached, noflush=noflush)
+        return FileInfo(fh, not cached, cached and own.keep_cache, noflush=noflush)
 
     def change_attributes(self, node: Node, changes: Attributes, handle: Handle | None = None) -> Steps[None]:
         """Change attributes as programs ask for it."""
@@ -172,7 +180,9 @@ class FileHandlers(TreeOperations):
         if handle.unsettled is not None:
             self.inode_table.wait([handle.unsettled], _SETTLING)
             handle.unsettled = None
-        return drive(handle.write(off, bytes(buf)))
+        # A view of the request is enough for who does all by itself, and copies nothing.
+        data: Any = buf if handle.node._does_all_ else bytes(buf)
+        return drive(handle.write(off, data))
 
     def flush(self, fh: int) -> None:
         """A descriptor was closed: store what was gathered."""

@@ -8,10 +8,12 @@ EROFS, unless the class has `setattr` (fusetree.nodes.capabilities) or nothing w
 from __future__ import annotations
 
 import errno
+import functools
 from typing import TYPE_CHECKING, cast
 
 from fusetree.adapter.handles import Handle
 from fusetree.adapter.names import encode
+from fusetree.adapter.own import OwnHandle
 from fusetree.adapter.steps import drive, handler
 from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
@@ -22,6 +24,7 @@ from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
 from fusetree.nodes.held import seen, state, steady, undisturbed
 
 if TYPE_CHECKING:
+    from fusetree.adapter.kinds import Method
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import EntryAttributes, RequestContext, SetattrFields
     from fusetree.nodes.base import FileNode, Node
@@ -65,8 +68,15 @@ class InodeHandlers(TreeOperations):
         kind = self.kind_of(node)
         timed = changes.atime_ns is not None or changes.mtime_ns is not None
         mode, uid, gid = changes.mode, changes.uid, changes.gid
-        if kind.setattr is not None:
-            yield self.bytes_call(node, kind.setattr, node, changes)
+        method: Method | None
+        if isinstance(handle, OwnHandle):
+            method = handle.method("setattr")
+        else:
+            method = None if kind.setattr is None else functools.partial(kind.setattr, node)
+        if method is not None:
+            yield self.bytes_call(node, method, changes)
+            if node._does_all_:
+                return
         else:
             mode, uid, gid = self._unasked(node, changes)
             if not self._changeable(node) and (changes.size is not None or timed):
@@ -181,7 +191,8 @@ def _statvfs(size: FileSystemSize) -> StatvfsData:
     data = StatvfsData()
     data.f_bsize = data.f_frsize = size.block_size
     data.f_blocks = size.blocks
-    data.f_bfree = data.f_bavail = size.free_blocks
+    data.f_bfree = size.free_blocks
+    data.f_bavail = size.free_blocks if size.available_blocks is None else size.available_blocks
     data.f_files = size.files
     data.f_ffree = data.f_favail = size.free_files
     data.f_namemax = MAX_NAME_BYTES

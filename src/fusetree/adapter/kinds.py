@@ -32,6 +32,7 @@ class Kind:
     lookup: Method | None
     list: Method | None
     create: Method | None
+    create_open: Method | None
     mkdir: Method | None
     mknod: Method | None
     symlink: Method | None
@@ -49,6 +50,7 @@ class Kind:
     setxattr: Method | None
     removexattr: Method | None
     open: Method | None
+    fileno: Method | None
     read: Method | None
     write: Method | None
     flush: Method | None
@@ -78,7 +80,7 @@ class Kind:
 
     @takes_names.default
     def _takes_names(self) -> bool:
-        taking = (self.create, self.mkdir, self.mknod, self.symlink, self.link, self.rename)
+        taking = (self.create, self.create_open, self.mkdir, self.mknod, self.symlink, self.link, self.rename)
         return any(method is not None for method in taking)
 
     @classmethod

@@ -114,8 +114,14 @@ class Listing:
             name, node = taken
             if isinstance(name, str) and isinstance(node, Node):
                 return encode(name), node.ino, node.file_type >> 12
+        if isinstance(taken, tuple) and len(taken) == 3:
+            name, ino, d_type = taken
+            if isinstance(name, str) and isinstance(ino, int) and isinstance(d_type, int):
+                return encode(name), ino, d_type
         where = f"{type(self._directory).__name__}.list()"
-        raise TypeError(f"{where} must give names or pairs of name and node, not {taken!r}")
+        raise TypeError(
+            f"{where} must give names, pairs of name and node, or name, inode number and type, not {taken!r}"
+        )
 
 
 async def _following(names: AsyncIterator[object]) -> object:

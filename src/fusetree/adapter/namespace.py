@@ -129,12 +129,13 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
     ) -> Steps[tuple[FileInfo, EntryAttributes]]:
         """Make a file by the directory's `create`, and open it."""
         directory, text = yield from self._free_place(parent_inode, name)
+        mode = self._masked(directory, mode, ctx)
         absent = directory._unseen_(text)
-        node = yield from self._create(directory, text, mode, ctx)
+        node, made_open = yield from self._create(directory, text, mode, ctx, flags)
         if node is absent and flags & os.O_ACCMODE != os.O_RDONLY:
             flags |= os.O_TRUNC  # a new file is empty, says who made it
         attr = self.entries.begin(node)  # keeps the node id while it is opened
-        info = yield from self.open_node(attr.node_id, node, flags)
+        info = yield from self.open_node(attr.node_id, node, flags, made_open)
         if node in self.mistaken:
             opened = self.inode_table.state(info.fh)
             if isinstance(opened, Handle):
@@ -154,15 +155,16 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         has none, as mknod(2) says.
         """
         directory, text = yield from self._free_place(parent_inode, name)
+        mode = self._masked(directory, mode, ctx)
         file_type = stat.S_IFMT(mode) or S_IFREG
         if file_type == S_IFREG:
-            node: Node = yield from self._create(directory, text, mode, ctx)
-            attr = yield from self._entry(directory, node)
+            file, _ = yield from self._create(directory, text, mode, ctx)
+            attr = yield from self._entry(directory, file)
             return attr
         method = self.kind_of(directory).mknod
         if method is None and not self.ro:
             refuse(errno.EPERM)
-        made = yield call(self._allowed(method), directory, text, mode, rdev)
+        made = yield self.names_call(directory, self._allowed(method), directory, text, mode, rdev)
         node = self._made(directory, text, made, file_type, "mknod", ctx)
         attr = yield from self._entry(directory, node)
         return attr
@@ -172,10 +174,10 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         """Make a directory by the directory's `mkdir`."""
         directory, text = yield from self._free_place(parent_inode, name)
         method = self._allowed(self.kind_of(directory).mkdir)
-        permissions = mode & 0o7777
+        permissions = self._masked(directory, mode, ctx) & 0o7777
         if directory.mode & stat.S_ISGID:
             permissions |= stat.S_ISGID
-        made = yield call(method, directory, text, permissions)
+        made = yield self.names_call(directory, method, directory, text, permissions)
         node = self._made(directory, text, made, S_IFDIR, "mkdir", ctx)
         attr = yield from self._entry(directory, node)
         return attr
@@ -187,7 +189,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         """Make a symbolic link by the directory's `symlink`."""
         directory, text = yield from self._free_place(parent_inode, name)
         method = self._allowed(self.kind_of(directory).symlink)
-        made = yield call(method, directory, text, decode(target))
+        made = yield self.names_call(directory, method, directory, text, decode(target))
         node = self._made(directory, text, made, S_IFLNK, "symlink", ctx)
         attr = yield from self._entry(directory, node)
         return attr
@@ -202,15 +204,30 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         method = self._allowed(self.kind_of(directory).link)
         if node.file_type == S_IFDIR:
             refuse(errno.EPERM)
-        yield call(method, directory, text, node)
+        yield self.names_call(directory, method, directory, text, node)
         self._put(directory, text, node)
         attr = yield from self._entry(directory, node)
         return attr
 
-    def _create(self, directory: Dir, name: str, mode: int, ctx: RequestContext) -> Steps[FileNode]:
-        method = self._allowed(self.kind_of(directory).create)
-        made = yield call(method, directory, name, mode & 0o7777)
-        return cast("FileNode", self._made(directory, name, made, S_IFREG, "create", ctx))
+    def _create(
+        self, directory: Dir, name: str, mode: int, ctx: RequestContext, flags: int | None = None
+    ) -> Steps[tuple[FileNode, object | None]]:
+        """A new file and, when it is to be opened with *flags*, what its `open` would return."""
+        opened: object | None = None
+        kind = self.kind_of(directory)
+        if kind.create_open is not None and flags is not None:
+            method = self._allowed(kind.create_open)
+            made, opened = yield self.names_call(directory, method, directory, name, mode & 0o7777, flags)
+        else:
+            method = self._allowed(kind.create)
+            made = yield self.names_call(directory, method, directory, name, mode & 0o7777)
+        return cast("FileNode", self._made(directory, name, made, S_IFREG, "create", ctx)), opened
+
+    def _masked(self, directory: Dir, mode: int, ctx: RequestContext) -> int:
+        """A mode without what the caller's umask forbids, where neither the kernel nor the class sees to
+        it.
+        """
+        return mode & ~ctx.umask if self.applies_umask and not directory._does_all_ else mode
 
     def _free_place(self, inode: int, name: bytes) -> Steps[tuple[Dir, str]]:
         """A directory, and a name that is free there."""
@@ -267,7 +284,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         method = self._allowed(self.kind_of(directory).unlink)
         if child.file_type == S_IFDIR:
             refuse(errno.EISDIR)
-        yield call(method, directory, text)
+        yield self.names_call(directory, method, directory, text)
         self._remove(directory, text, child)
 
     @handler
@@ -280,7 +297,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         # The files that its class declares go with it, as in configfs: nobody could remove them before.
         if not self.kind_of(child).names and any(not child.declares(entry) for entry in child):
             refuse(errno.ENOTEMPTY)
-        yield call(method, directory, text)
+        yield self.names_call(directory, method, directory, text)
         self._remove(directory, text, child)
 
     @handler
@@ -312,7 +329,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             refuse(errno.EXDEV)  # nobody could put it there; programs copy then
         if target._edited_ and not source._edited_:
             refuse(errno.EXDEV)
-        yield call(method, source, old_text, target, new_text, flags)
+        yield self.names_call(source, method, source, old_text, target, new_text, flags)
         if source._edited_:
             edited = yield from rename_edited(
                 self, cast("EditableDir", source), old_text, child, cast("EditableDir", target), new_text

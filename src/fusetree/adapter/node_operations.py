@@ -33,6 +33,8 @@ class NodeOperations(
             told of every change. Without it, every system call becomes a request.
         ro: Whether everything that would change something is refused with EROFS.
         coherence_wait: For how long a change waits until the kernel has been told of it, in seconds.
+        checks_permissions: Whether the kernel checks permissions (the mount option `default_permissions`),
+            and so ACLs where the tree has any.
 
     Raises:
         TypeError: `root` is no directory node.

@@ -33,35 +33,51 @@ class OwnHandle(Handle):
         append: Whether it was opened with O_APPEND.
     """
 
-    __slots__ = ("_handle", "_handle_kind", "_node_kind", "_read", "_tree", "_write")
+    __slots__ = ("_handle_kind", "_node_kind", "_read", "_tree", "_write", "handle", "source")
 
     def __init__(self, tree: TreeOperations, node: FileNode, handle: object | None, append: bool) -> None:
         super().__init__(node, append, False)
         self._tree = tree
-        self._handle = handle
+        #: What the node's `open` returned.
+        self.handle = handle
         self._node_kind: Kind = tree.kinds[type(node)]
         self._handle_kind: Kind | None = None if handle is None else tree.kinds[type(handle)]
         self._read = self.method("read")
         self._write = self.method("write")
+        #: What reads are answered from in C: a handle with a descriptor, and no reading of its own.
+        self.source: Any = handle if self._reads_in_c() else None
 
     def method(self, name: str) -> Method | None:
         """A method of the handle, else of the node; None when neither has it."""
-        if self._handle_kind is not None:
-            method: Method | None = getattr(self._handle_kind, name)
-            if method is not None:
-                return functools.partial(method, self._handle)
+        method = self.handle_method(name)
+        if method is not None:
+            return method
         method = getattr(self._node_kind, name)
         return None if method is None else functools.partial(method, self.node)
+
+    def handle_method(self, name: str) -> Method | None:
+        """A method of the handle alone."""
+        method: Method | None = None if self._handle_kind is None else getattr(self._handle_kind, name)
+        return None if method is None else functools.partial(method, self.handle)
+
+    def _reads_in_c(self) -> bool:
+        kind = self._handle_kind
+        return kind is not None and kind.fileno is not None and kind.read is None
+
+    @property
+    def keep_cache(self) -> bool:
+        """Whether the kernel may keep what it has cached of the file before."""
+        return bool(getattr(self.handle, "keep_cache", True))
 
     @property
     def answers(self) -> bool:
         """Whether there is any reading or writing of its own."""
-        return self._read is not None or self._write is not None
+        return self._read is not None or self._write is not None or self.source is not None
 
     @property
     def reads(self) -> bool:
         """Whether it can be read."""
-        return self._read is not None
+        return self._read is not None or self.source is not None
 
     @property
     def writes(self) -> bool:

@@ -80,6 +80,12 @@ class RangeHandlers(TreeOperations):
         """
         source: Node = self.node(inode_in)
         target: Node = self.node(inode_out)
+        ends = self.inode_table.state(fh_in), self.inode_table.state(fh_out)
+        if isinstance(ends[0], OwnHandle) and isinstance(ends[1], OwnHandle):
+            own = ends[0].handle_method("copy_file_range")
+            if own is not None:
+                done: int = yield self.bytes_call(target, own, off_in, ends[1].handle, off_out, length)
+                return done
         method = self.kind_of(source).copy_file_range
         if method is None or self.kind_of(target).write is None:
             refuse(errno.EOPNOTSUPP)

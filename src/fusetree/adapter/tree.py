@@ -54,6 +54,7 @@ class TreeOperations(Operations):
         kernel_cache: Whether the kernel may cache; without it every system call becomes a request.
         ro: Whether everything that would change something is refused with EROFS.
         coherence_wait: For how long a change waits until the kernel has been told of it, in seconds.
+        checks_permissions: Whether the kernel checks permissions (`default_permissions`).
     """
 
     inode_table: InodeTable
@@ -61,7 +62,13 @@ class TreeOperations(Operations):
     atomic_o_trunc = True
 
     def __init__(
-        self, root: Dir, *, kernel_cache: bool = True, ro: bool = False, coherence_wait: float = 0.1
+        self,
+        root: Dir,
+        *,
+        kernel_cache: bool = True,
+        ro: bool = False,
+        coherence_wait: float = 0.1,
+        checks_permissions: bool = True,
     ) -> None:
         if getattr(root, "file_type", None) != S_IFDIR:
             raise TypeError(f"the root of a tree is a directory node, not {type(root).__name__}")
@@ -71,6 +78,8 @@ class TreeOperations(Operations):
         self.kernel_cache = kernel_cache
         self.ro = ro
         self.cache_symlinks = kernel_cache  # type: ignore[misc]  # read from the object by the session
+        # The kernel cannot know which directory has a default ACL, so it leaves the umask to us then.
+        self.enable_acl = self.applies_umask = root._has_acls_ and checks_permissions  # type: ignore[misc]
         self.timeout = math.inf if kernel_cache else 0.0
         self.inode_table = InodeTable(root, entry_timeout=self.timeout, attr_timeout=self.timeout)
         #: The node with a node id; ESTALE when there is none. (Untyped: every handler knows what it expects.)
@@ -91,8 +100,16 @@ class TreeOperations(Operations):
         """Call what reads or changes a file's bytes. What the kernel keeps in its page cache it has changed
         there itself.
         """
-        if node.file_type == S_IFREG and cast("FileNode", node).policy is _PAGE:
+        if node._does_all_ or (node.file_type == S_IFREG and cast("FileNode", node).policy is _PAGE):
             return call_told(self.observer, node, function, *args, **kwargs)
+        return call(function, *args, **kwargs)
+
+    def names_call(self, directory: Dir, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call what makes, moves or removes names in a directory. If its class does all by itself, the kernel
+        has changed the same in its caches.
+        """
+        if directory._does_all_:
+            return call_told(self.observer, None, function, *args, **kwargs)
         return call(function, *args, **kwargs)
 
     def directory(self, inode: int) -> Dir:
@@ -116,7 +133,7 @@ class TreeOperations(Operations):
         for parent in parents_of(node):
             above = self.path(parent)
             if above is not None:
-                name = next((name for name, child in parent.children_snapshot() if child is node), None)
+                name = parent._name_of_(node)
                 if name is not None:
                     return f"{above.rstrip('/')}/{name}"
         return None

@@ -302,7 +302,11 @@ def mount(
     path = place.absolute(mountpoint)
     place.prepare(path, settings, clear_stale=clear_stale)
     operations = NodeOperations(
-        directory, kernel_cache=kernel_cache, ro=settings.read_only, coherence_wait=coherence_wait
+        directory,
+        kernel_cache=kernel_cache,
+        ro=settings.read_only,
+        coherence_wait=coherence_wait,
+        checks_permissions=default_permissions,
     )
     session = None
     try:

@@ -11,6 +11,7 @@
 ``editable``          `EditableDir`: where editors work
 ``stream``            `Stream`; ``history`` what it keeps, and who waits for more
 ``memory``            `MemoryDir`, `MemoryFile`: a writable tree
+``host``              `HostDir`, `HostFile`: a directory of the host; ``callers`` who is asking
 ``declare``           `node`; ``declared`` is what a class declares, ``hints`` its annotations
 ``fields``            `entry`; ``entries`` the files of it, ``codecs`` how values read
 ``computed, action``  `computed`, `action`
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from fusetree.nodes.editable import EditableDir, ScratchFile
     from fusetree.nodes.exposed import CollectionDir, DynamicDir, MappingDir, expose
     from fusetree.nodes.factory import FactoryDir, RelationDir
+    from fusetree.nodes.host import HostDir, HostFile
     from fusetree.nodes.memory import MemoryDir, MemoryFile
     from fusetree.nodes.printed import Printed, tree
     from fusetree.nodes.stream import Stream
@@ -66,6 +68,8 @@ __all__ = [
     "File",
     "FileNode",
     "FileSystemSize",
+    "HostDir",
+    "HostFile",
     "MemoryDir",
     "MemoryFile",
     "Socket",
@@ -126,6 +130,8 @@ _LAZY: Final[dict[str, str]] = {
     "expose": "fusetree.nodes.exposed",
     "FactoryDir": "fusetree.nodes.factory",
     "RelationDir": "fusetree.nodes.factory",
+    "HostDir": "fusetree.nodes.host",
+    "HostFile": "fusetree.nodes.host",
     "MemoryDir": "fusetree.nodes.memory",
     "MemoryFile": "fusetree.nodes.memory",
     "Printed": "fusetree.nodes.printed",

@@ -43,6 +43,7 @@ class FileSystemSize:
         block_size: Bytes of one block.
         blocks: How many blocks there are.
         free_blocks: How many of them are free.
+        available_blocks: How many of them are free for others than root; None: all of those.
         files: How many inodes there are.
         free_files: How many of them are free.
     """
@@ -50,5 +51,6 @@ class FileSystemSize:
     block_size: int = 4096
     blocks: int = 0
     free_blocks: int = 0
+    available_blocks: int | None = None
     files: int = 0
     free_files: int = 0

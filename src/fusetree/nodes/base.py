@@ -223,6 +223,13 @@ class Node:
     #: `stat.S_IFREG`, `S_IFDIR` or another of them; a node never changes it.
     file_type: ClassVar[int]
 
+    # Whether the methods of its class (capabilities) do all that is asked of them, so that the library has
+    # nothing to add, and change only what the kernel that asks changes in its caches by itself.
+    _does_all_: ClassVar[bool] = False
+
+    # Whether a tree with this node at its top has ACLs, which the kernel is to check by.
+    _has_acls_: ClassVar[bool] = False
+
     _mode_: int = attrs.field(default=0o444, alias="mode", kw_only=True, converter=check_mode, repr=False)
     _uid_: int | None = attrs.field(
         default=None, alias="uid", kw_only=True, converter=_check_owner, repr=False

@@ -46,7 +46,9 @@ __all__ = [
     "CanAccess",
     "CanCopyFileRange",
     "CanCreate",
+    "CanCreateOpen",
     "CanFallocate",
+    "CanFileno",
     "CanFlush",
     "CanFsync",
     "CanGetattr",
@@ -94,10 +96,16 @@ class CanLookup(Protocol):
 class CanList(Protocol):
     """Directory: which names there are, all of them."""
 
-    def list(self) -> Iterable[str | tuple[str, Node]] | AsyncIterable[str | tuple[str, Node]]:
-        """The names, or pairs of name and node, which tell the type too. It is called when the directory is
-        opened, and taken from as a reader goes on, so it may be a generator of a million names, also an
-        asynchronous one. Default: the directory's children.
+    def list(
+        self,
+    ) -> (
+        Iterable[str | tuple[str, Node] | tuple[str, int, int]]
+        | AsyncIterable[str | tuple[str, Node] | tuple[str, int, int]]
+    ):
+        """The names, or pairs of name and node, which tell the type too, or where that would cost too much:
+        name, inode number and type (``DT_*`` of dirent.h; each 0 if it is not known). It is called when the
+        directory is opened, and taken from as a reader goes on, so it may be a generator of a million names,
+        also an asynchronous one. Default: the directory's children.
         """
 
 
@@ -107,6 +115,16 @@ class CanCreate(Protocol):
     def create(self, name: str, mode: int) -> FileNode:
         """The new file for open(2) with O_CREAT, or mknod(2) of a regular file, with these permission bits.
         If its `uid` or `gid` is None it belongs to who made it. Default: EROFS.
+        """
+
+
+class CanCreateOpen(Protocol):
+    """Directory: new regular files, where making and opening one is one step."""
+
+    def create_open(self, name: str, mode: int, flags: int) -> tuple[FileNode, object | None]:
+        """The new file for open(2) with O_CREAT and these flags, and what the `open` of the file would
+        return; None lets it be opened as any. It may be opened for writing although its permission bits
+        forbid that. mknod(2) still asks `create`. Default: `create`, and the file's `open`.
         """
 
 
@@ -177,7 +195,7 @@ class CanGetattr(Protocol):
 
 
 class CanSetattr(Protocol):
-    """Any node: chmod(2), chown(2), truncate(2), utimensat(2)."""
+    """Any node, handle: chmod(2), chown(2), truncate(2), utimensat(2)."""
 
     def setattr(self, changes: Attributes) -> None:
         """Allow what is not None in *changes*. Mode, owner, times and the size of a `File` are set when it
@@ -253,6 +271,15 @@ class CanOpen(Protocol):
         """
 
 
+class CanFileno(Protocol):
+    """Handle: the content lies in a file of the host."""
+
+    def fileno(self) -> int:
+        """A descriptor that is open for reading while the handle lives. Unless the handle has `read`, reads
+        are answered from it at the same offset, without Python and without a copy through it. Default: none.
+        """
+
+
 class CanRead(Protocol):
     """File, handle: read(2)."""
 
@@ -290,7 +317,7 @@ class CanRelease(Protocol):
 
 
 class CanFsync(Protocol):
-    """File, handle: fsync(2)."""
+    """File, handle, directory: fsync(2)."""
 
     def fsync(self, datasync: bool) -> None:
         """Bring the content to its store, and unless *datasync* the attributes too. Default: nothing to
@@ -317,10 +344,11 @@ class CanLseek(Protocol):
 
 
 class CanCopyFileRange(Protocol):
-    """File: copy_file_range(2)."""
+    """File, handle: copy_file_range(2)."""
 
-    def copy_file_range(self, offset: int, target: Node, target_offset: int, length: int) -> int:
-        """Copy up to *length* bytes to another file of the tree, and return how many were copied. Default:
+    def copy_file_range(self, offset: int, target: Any, target_offset: int, length: int) -> int:
+        """Copy up to *length* bytes to another file of the tree, and return how many were copied. *target* is
+        the other node; for the method of a handle it is the other's handle. Default:
         EOPNOTSUPP; the kernel then reads and writes.
         """
 
@@ -347,10 +375,22 @@ class CanPoll(Protocol):
 #: The names of all capabilities.
 CAPABILITIES: Final = frozenset(
     {
-        *("lookup", "list", "create", "mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename"),
+        *(
+            "lookup",
+            "list",
+            "create",
+            "create_open",
+            "mkdir",
+            "mknod",
+            "symlink",
+            "link",
+            "unlink",
+            "rmdir",
+            "rename",
+        ),
         *("getattr", "setattr", "readlink", "access", "statfs"),
         *("getxattr", "listxattr", "setxattr", "removexattr"),
-        *("open", "read", "write", "flush", "release", "fsync"),
+        *("open", "fileno", "read", "write", "flush", "release", "fsync"),
         *("fallocate", "lseek", "copy_file_range", "ioctl", "poll"),
     }
 )

@@ -237,6 +237,10 @@ class Dir(Node):
         """Names and nodes, as they are at this moment, in order."""
         return self.children_snapshot()
 
+    def _name_of_(self, child: Node) -> str | None:
+        """A name of a child, for messages; None when it has none here."""
+        return next((name for name, node in self.children_snapshot() if node is child), None)
+
     # ---- changing
 
     def __setitem__(self, path: str, value: Any) -> None:

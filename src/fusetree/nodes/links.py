@@ -108,6 +108,6 @@ def path_of(node: Node) -> str:
         if not above:
             break
         parent = above[0]
-        names.append(next((name for name, child in parent.children_snapshot() if child is here), "?"))
+        names.append(parent._name_of_(here) or "?")
         here = parent
     return "/" + "/".join(reversed(names))

@@ -154,6 +154,8 @@ class Negotiation:
             self._reasons["io_uring"] = "not asked for"
         #: For `Connection`: whether to ask for rings.
         self.rings = bool(options.io_uring) and bool(CAPABILITIES["io_uring"][0])
+        if getattr(operations, "applies_umask", False):
+            self._wish("dont_mask", "auto", "Operations.applies_umask")
         for name, wish in options.capabilities.items():
             self._wish(name, wish, "option capabilities")
         #: For `Connection`: what to ask for and what not.

@@ -59,6 +59,9 @@ class Operations:
     enable_writeback_cache: ClassVar[bool] = False
     #: The kernel enforces POSIX ACLs kept in xattrs; implies the option default_permissions.
     enable_acl: ClassVar[bool] = False
+    #: Modes of new files come as the caller asked for them, and the handlers apply ``ctx.umask``: needed
+    #: where a directory's default ACL counts instead.
+    applies_umask: ClassVar[bool] = False
     #: open gets O_TRUNC; else the kernel sends a setattr of the size after open.
     atomic_o_trunc: ClassVar[bool] = False
     #: ``readdir`` is asked by READDIRPLUS: its entries carry attributes to the kernel and raise lookup
