@@ -487,6 +487,24 @@ def test_a_negated_errno_and_an_exception_refuse_and_a_bug_is_eio() -> None:
         client.check()
 
 
+def test_a_look_up_asks_once(memory: InMemory) -> None:
+    with Client(memory, kernel_cache=False) as client:
+        client.mkdir("d")
+        save(client, "d/f", "x")
+        asked: list[str] = []
+        getattr_ = memory.getattr
+
+        def counting(path: str, fh: Any = None) -> dict[str, Any]:
+            asked.append(path)
+            return getattr_(path, fh)
+
+        memory.getattr = counting  # type: ignore[method-assign]
+        directory = client.node_id("d")
+        asked.clear()
+        assert client.raw.lookup(directory, b"f").attributes.st_size == 1
+        assert asked == ["/d/f"]
+
+
 def test_no_path_is_put_together_twice(memory: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
     from fusetree.routing.positions import Position
 

@@ -70,8 +70,14 @@ class Entries:
         gid = node.gid
         return self._gid if gid is None else gid
 
-    def attributes(self, node: Node) -> Steps[NodeAttributes]:
-        """The attributes as they are now. The exact size of a computed file takes the program's code."""
+    def attributes(self, node: Node, told: Attributes | None = None) -> Steps[NodeAttributes]:
+        """The attributes as they are now. The exact size of a computed file takes the program's code.
+
+        Arguments:
+            node: The node.
+            told: What its `getattr` would answer, when that is known; it was asked before `begin`, so it
+                serves only where nothing is kept.
+        """
         attr = self.begin(node)
         kind = self._kinds[type(node)]
         # Where there are no extended attributes, that is answered in C, until the attributes change.
@@ -79,12 +85,14 @@ class Entries:
         self._table.set_xattrs(attr.node_id, has_xattrs, change=attr.change)
         made = node.file_type == _S_IFREG and cast("FileNode", node).policy is _DYNAMIC
         getattr_method = kind.getattr
+        if told is not None and node.ttl > 0:
+            told = None
         while True:
             view = seen(node)
-            size = answer = None
+            size, answer = None, cast("object", told)
             if made:
                 size = yield steady(lambda: call(view.size))  # type: ignore[attr-defined]  # noqa: B023
-            if getattr_method is not None:
+            if getattr_method is not None and answer is None:
                 answer = yield steady(lambda: call(getattr_method, view))  # noqa: B023 - called at once
             self._fill(attr, view, kind, size)
             if getattr_method is not None:

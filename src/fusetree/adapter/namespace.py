@@ -22,6 +22,7 @@ from fusetree.adapter.steps import handler
 from fusetree.adapter.tree import S_IFDIR, S_IFLNK, S_IFREG, refuse
 from fusetree.adapter.usercode import call, call_told
 from fusetree.flags import MAX_NAME_BYTES, RENAME_EXCHANGE, RENAME_NOREPLACE
+from fusetree.nodes.attributes import Attributes
 from fusetree.nodes.base import Node
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.held import flip_lock, seen, state, steady, undisturbed
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fusetree._lowlevel.inodes import NodeAttributes
-    from fusetree.adapter.kinds import Kind
+    from fusetree.adapter.kinds import Kind, Method
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import EntryAttributes, FileInfo, RequestContext
     from fusetree.nodes.base import FileNode
@@ -65,13 +66,14 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
                 directory = self.directory(parent_inode)
                 kind = self.kind_of(directory)
                 text = _text(name)
+                told = None
                 if kind.lookup is None:
                     child = self._declared(parent_inode, directory, kind, text)
                 else:
-                    child = yield from self._child(directory, text)
+                    child, told = yield from self._found(directory, text)
                 if child is None:
                     refuse(errno.ENOENT)
-                found = yield from self._entry(directory, child)
+                found = yield from self._entry(directory, child, told)
                 if state.flips == flips:  # else name and attributes may not belong together
                     return found
                 attempts += 1
@@ -89,17 +91,17 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             self.publish_directory(inode, directory)
         return child
 
-    def _entry(self, directory: Dir, child: Node) -> Steps[NodeAttributes]:
-        """The answer to who looked a child up or made it."""
+    def _entry(self, directory: Dir, child: Node, told: Attributes | None = None) -> Steps[NodeAttributes]:
+        """The answer to who looked a child up or made it; *told* is what was found with it."""
         if self.kind_of(directory).lookup is not None:
-            return self._own_entry(directory, child)
+            return self._own_entry(directory, child, told)
         if child.file_type == S_IFDIR:
             self.inode_table.directory_moved(child, directory.ino)
         return self.entries.attributes(child)
 
-    def _own_entry(self, directory: Dir, child: Node) -> Steps[NodeAttributes]:
+    def _own_entry(self, directory: Dir, child: Node, told: Attributes | None) -> Steps[NodeAttributes]:
         """The same where the directory's class answers lookups: the name may be kept for its `ttl`."""
-        attr = yield from self.entries.attributes(child)
+        attr = yield from self.entries.attributes(child, told)
         if attr.publish:
             attr.publish = False
             attr.attr_timeout = min(attr.ttl, self.timeout)
@@ -108,18 +110,28 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
 
     def _child(self, directory: Dir, name: str) -> Steps[Node | None]:
         """What a name leads to."""
-        method = self.kind_of(directory).lookup
-        if method is None:
+        if self.kind_of(directory).lookup is None:
             return directory.child(name)
-        try:
-            child = yield steady(lambda: call(method, directory, name))
-        except FileNotFoundError:
-            return None
-        if child is not None and not isinstance(child, Node):
-            raise TypeError(
-                f"{type(directory).__name__}.lookup({name!r}) must return a node or None, not {child!r}"
-            )
+        child, _ = yield from self._found(directory, name)
         return child
+
+    def _found(self, directory: Dir, name: str) -> Steps[tuple[Node | None, Attributes | None]]:
+        """What a name leads to by the directory's `lookup`, and the attributes that were found with it."""
+        method = cast("Method", self.kind_of(directory).lookup)
+        try:
+            found = yield steady(lambda: call(method, directory, name))
+        except FileNotFoundError:
+            return None, None
+        if found is None or isinstance(found, Node):
+            return found, None
+        if isinstance(found, tuple) and len(found) == 2:
+            child, told = found
+            if isinstance(child, Node) and isinstance(told, Attributes):
+                return child, told
+        raise TypeError(
+            f"{type(directory).__name__}.lookup({name!r}) must return a node or None, or a node and its "
+            f"Attributes, not {found!r}"
+        )
 
     # ---- making
 

@@ -87,9 +87,10 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 class CanLookup(Protocol):
     """Directory: which names there are, asked for one at a time."""
 
-    def lookup(self, name: str) -> Node | None:
+    def lookup(self, name: str) -> Node | tuple[Node, Attributes] | None:
         """The node of that name, or None (ENOENT). Return the same object as long as it is the same file: a
-        new one is another inode. Default: the directory's children.
+        new one is another inode. With the node it may return what the node's `getattr` would answer, which
+        is then not asked for, unless the node has a `ttl`. Default: the directory's children.
         """
 
 

@@ -8,6 +8,8 @@ Rule 2: `_known_` changes under the directory's gate; no code of the program run
 from __future__ import annotations
 
 import weakref
+from collections.abc import AsyncIterator
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fusetree.nodes import Dir, Node
@@ -106,19 +108,28 @@ class OnDemandDir(Dir):
     # ---- for the program, and for messages
 
     def child(self, name: str) -> Node | None:
-        """The node of a name, or None."""
+        """The node of a name, or None. Where it takes an ``async`` handler, only what is known is found."""
         try:
-            return self.lookup(name)
+            found: Any = self.lookup(name)
         except FileNotFoundError:
             return None
+        if isinstance(found, CoroutineType):
+            found.close()
+            return self._tree_().get(name) or self._known_as_(name)
+        return found  # type: ignore[no-any-return]
 
     def children_snapshot(self) -> _Items:
         """The nodes that are known at this moment: nobody is asked for others."""
         return [*Dir.children_snapshot(self), *self._all_known_()]
 
     def keys(self) -> _Names:
-        """The names at this moment."""
-        return [name if isinstance(name, str) else name[0] for name in self.list()]
+        """The names at this moment; of those that an ``async`` handler tells, the ones that are known."""
+        names: Any = self.list()
+        if isinstance(names, CoroutineType):
+            names.close()
+        if isinstance(names, (CoroutineType, AsyncIterator)):
+            return [name for name, _ in self.children_snapshot()]
+        return [name if isinstance(name, str) else name[0] for name in names]
 
     def items(self) -> _Items:
         """Names and nodes at this moment."""
@@ -129,7 +140,7 @@ class OnDemandDir(Dir):
         return [node for _, node in self.items()]
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.list())
+        return len(self.keys())
 
     def __getitem__(self, path: str) -> Node:
         here: Node = self

@@ -19,6 +19,7 @@ from fusetree.nodes import Dir, FileSystemSize, Node
 from fusetree.nodes.base import Observer, node_class
 from fusetree.nodes.links import add_link, drop_link
 from fusetree.nodes.locks import LINKS
+from fusetree.nodes.owed import Owed
 from fusetree.nodes.refusals import refused
 from fusetree.routing.ondemand import OnDemandDir
 from fusetree.routing.path_nodes import PathFile, PathLink, PathMember, PathSpecial
@@ -54,8 +55,14 @@ class PathDir(PathMember, OnDemandDir):
         return 1
 
     def lookup(self, name: str) -> Any:
-        """The node of a name, as `getattr` tells."""
+        """The node of a name and its attributes, as `getattr` tells."""
         return self._lookup_(name)
+
+    def child(self, name: str) -> Node | None:
+        """The node of a name, or None."""
+        found: Any = OnDemandDir.child(self, name)
+        child: Node | None = found[0] if isinstance(found, tuple) else found
+        return child
 
     def list(self) -> Any:
         """The names, as `readdir` tells."""
@@ -78,16 +85,17 @@ class PathDir(PathMember, OnDemandDir):
                 self._vanished_(name)
                 return None
             found = yield tree.operations.getattr(now)  # a directory above has moved meanwhile
-        return self._node_of_(name, checked(found))
+        node = self._node_of_(name, checked(found))
+        return node, node._told_(found)
 
-    def _node_of_(self, name: str, found: Any) -> Node:
+    def _node_of_(self, name: str, found: Any) -> Any:
         """The node that a name has, by what `getattr` told of it."""
         file_type = type_of(found)
         inode = number_of(found, "st_ino") or 0
         known: Any = self._known_as_(name)
         if known is not None:
             if _is_still(known, file_type, inode, found):
-                return known  # type: ignore[no-any-return]
+                return known
             self._vanished_(name)
         tree = self._position_.tree
         shared = inode and file_type != stat.S_IFDIR and (number_of(found, "st_nlink") or 1) > 1
@@ -136,8 +144,8 @@ class PathDir(PathMember, OnDemandDir):
             told = tree.operations.readdir(path, fh)
             if not isinstance(told, (CoroutineType, AsyncIterator)):
                 return self._names_(path, fh, told)
-            return self._names_later_(path, fh, told)
-        return self._names_later_(path, fh, None)
+            return self._names_later_(path, fh, Owed(told) if isinstance(told, CoroutineType) else told)
+        return self._names_later_(path, Owed(fh), None)
 
     def _names_(self, path: str, fh: Any, told: Any) -> Iterator[str]:
         tree = self._position_.tree
@@ -152,12 +160,14 @@ class PathDir(PathMember, OnDemandDir):
 
     async def _names_later_(self, path: str, fh: Any, told: Any) -> AsyncIterator[str]:
         tree = self._position_.tree
-        if isinstance(fh, CoroutineType):
-            fh = await fh
+        if isinstance(fh, Owed):
+            fh = await fh.coroutine
             told = tree.operations.readdir(path, fh)
         try:
             if isinstance(told, CoroutineType):
                 told = await told
+            elif isinstance(told, Owed):
+                told = await told.coroutine
             if isinstance(told, AsyncIterator):
                 async for item in told:
                     name = _name_of(item)

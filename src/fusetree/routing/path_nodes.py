@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fusetree.nodes import Attributes, FileNode, Node, Symlink
 from fusetree.nodes.base import node_class
+from fusetree.nodes.owed import Owed
 from fusetree.nodes.refusals import refused
 from fusetree.nodes.special import SpecialNode
 from fusetree.routing.path_values import attributes_of, checked, time_of, type_of
@@ -114,12 +115,12 @@ class PathMember(_Base):
                 raise
             result = handler(now, *arguments)
         if type(result) is CoroutineType:
-            return self._ask_later_(result, path, handler, arguments)
+            return self._ask_later_(Owed(result), path, handler, arguments)
         return checked(result)
 
-    async def _ask_later_(self, asked: Any, path: str, handler: Any, arguments: tuple[Any, ...]) -> Any:
+    async def _ask_later_(self, owed: Owed, path: str, handler: Any, arguments: tuple[Any, ...]) -> Any:
         try:
-            return checked(await asked)
+            return checked(await owed.coroutine)
         except FileNotFoundError:
             now = self._position_.path()
             if now == path:
@@ -134,10 +135,10 @@ class PathMember(_Base):
             found = self._ask_(getattr_, position.handles[-1].fh)
         else:
             found = self._ask_(getattr_)
-        return self._getattr_later_(found) if type(found) is CoroutineType else self._told_(found)
+        return self._getattr_later_(Owed(found)) if type(found) is CoroutineType else self._told_(found)
 
-    async def _getattr_later_(self, asked: Any) -> Attributes:
-        return self._told_(await asked)
+    async def _getattr_later_(self, owed: Owed) -> Attributes:
+        return self._told_(await owed.coroutine)
 
     def _told_(self, found: Any) -> Attributes:
         """Attributes, of what the handler said."""

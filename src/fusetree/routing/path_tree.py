@@ -62,8 +62,10 @@ class PathTree:
             file_type: _make(f"{name}Special", special_class(file_type), MEMBER_METHODS, defined)
             for file_type in (stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
         }
-        self.renames_flags = "rename" in defined and _takes(operations.rename, 3)
-        self.create_takes_flags = "create" in defined and _must_take(operations.create, 3)
+        self.renames_flags = "rename" in defined and len(_parameters(operations.rename)) > 2
+        self.create_takes_flags = "create" in defined and any(
+            one.default is one.empty for one in _parameters(operations.create)[2:]
+        )
         self.root: PathDir = self.directory_class(self, None, "")
 
     @property
@@ -104,14 +106,7 @@ def _make(
     return type(name, (base,), body)
 
 
-def _takes(handler: Any, count: int) -> bool:
-    """Whether a handler can be called with so many arguments."""
-    try:
-        inspect.signature(handler).bind(*range(count))
-    except TypeError:
-        return False
-    return True
-
-
-def _must_take(handler: Any, count: int) -> bool:
-    return _takes(handler, count) and not _takes(handler, count - 1)
+def _parameters(handler: Any) -> list[inspect.Parameter]:
+    """The parameters of a handler that have a place; what ``*args`` would take is nobody's wish."""
+    placed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [one for one in inspect.signature(handler).parameters.values() if one.kind in placed]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from fusetree.nodes.base import check_mode
 from fusetree.nodes.codecs import Codec, Text, Verbatim, codec_for, see_through
+from fusetree.nodes.computed import ComputedOptions
 from fusetree.nodes.hints import hints_of
 
 if TYPE_CHECKING:
@@ -158,8 +159,9 @@ class FileRoute(Route[_F]):
         self.ranged = bool(asked)
         if self.ranged and size is not None:
             raise ValueError(f"{self}: a file that is read in parts tells its size by .getattr")
-        self.exact = size == "exact"
         self.ttl = check_ttl(self, ttl)
+        #: What its files are told as computed ones.
+        self.options = ComputedOptions(size=size, ttl=self.ttl)
         self._mode = None if mode is None else check_mode(mode)
         #: The parameter of the handler for writing that gets what was written.
         self.written = ""
@@ -220,9 +222,9 @@ class FileRoute(Route[_F]):
         return 0o644 if "write" in self.handlers else 0o444
 
     @functools.cached_property
-    def returns(self) -> Any:
-        """The annotation of what the handler returns; None when there is none that can be resolved."""
-        return _hint(self.handler, "return")
+    def hints(self) -> dict[str, Any]:
+        """The annotation of what the handler returns, if there is one that can be resolved."""
+        return {"return": _hint(self.handler, "return")}
 
     @functools.cached_property
     def codec(self) -> Codec:

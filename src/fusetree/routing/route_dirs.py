@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 from fusetree.nodes import Dir, Node, Symlink
 from fusetree.nodes.base import node_class
 from fusetree.nodes.docs import function_doc
+from fusetree.nodes.owed import Owed
 from fusetree.nodes.refusals import refused
 from fusetree.routing.listings import Names, kinds_of
 from fusetree.routing.ondemand import OnDemandDir
 from fusetree.routing.route import FileRoute, LinkRoute, ListRoute, MountedNode
-from fusetree.routing.route_files import class_of
+from fusetree.routing.route_files import RangedFile, RouteFile, class_of
 from fusetree.routing.steps import collected, stepwise
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class RouteDir(OnDemandDir):
         if names is None:
             told = listing.handler(**self._values_)
             if isinstance(told, (CoroutineType, AsyncIterator)):
-                return self._list_later_(fixed, told)
+                return self._list_later_(fixed, Owed(told) if isinstance(told, CoroutineType) else told)
             names = self._keep_(told)
         return self._names_(fixed, names)
 
@@ -114,8 +115,8 @@ class RouteDir(OnDemandDir):
     async def _list_later_(self, fixed: _Listed, told: Any) -> AsyncIterator[str | tuple[str, Node]]:
         for one in fixed:
             yield one
-        if isinstance(told, CoroutineType):
-            told = await told
+        if isinstance(told, Owed):
+            told = await told.coroutine
         literals = self._at_.literals
         listing = self._at_.listing
         if isinstance(told, AsyncIterator) and listing is not None and not listing.ttl:
@@ -430,11 +431,11 @@ def _ttl_of(place: Place) -> float:
 
 def rebind(node: Node, values: Values) -> None:
     """Give a node that was renamed, and all that is known below it, the new values of the parameters."""
-    own: Values | None = getattr(node, "_values_", None)
-    if own is not None:
-        node._values_ = {**own, **values}  # type: ignore[attr-defined]  # each class with it has it
-    if isinstance(node, (RouteDir, RestDir, FixedDir)):
-        if isinstance(node, (RouteDir, RestDir)):
+    if isinstance(node, (RouteFile, RangedFile)):
+        node._bind_({**node._values_, **values})
+    elif isinstance(node, (RouteDir, RestDir, FixedDir)):
+        if not isinstance(node, FixedDir):
+            node._values_ = {**node._values_, **values}
             node._told_ = None
         for _, child in node.children_snapshot():
             rebind(child, values)

@@ -7,15 +7,17 @@ in C. One whose handler reads parts is asked at each read.
 from __future__ import annotations
 
 import errno
+import functools
 import os
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from fusetree.nodes import FileNode, Policy, WriteStyle
+from fusetree.nodes import ComputedFile, FileNode, WriteStyle
 from fusetree.nodes.base import node_class
-from fusetree.nodes.codecs import render
 from fusetree.nodes.docs import function_doc
 from fusetree.nodes.entries import check_size
 from fusetree.nodes.refusals import refused
+from fusetree.routing.steps import stepwise
 
 if TYPE_CHECKING:
     from fusetree.nodes import Attributes
@@ -24,27 +26,26 @@ if TYPE_CHECKING:
 __all__ = ["RangedFile", "RouteFile", "class_of"]
 
 Values = dict[str, Any]
+Steps = Generator[Any, Any, Any]
 
 
 @node_class
-class RouteFile(FileNode):
-    """A file whose handler makes the whole content."""
+class RouteFile(ComputedFile):
+    """A file whose handler makes the whole content: a computed file that may be written."""
 
     _route_: FileRoute[Any]
     _values_: Values
 
     def __init__(self, route: FileRoute[Any], values: Values) -> None:
-        FileNode.__init__(self, mode=route.mode)
+        ComputedFile.__init__(self, functools.partial(route.handler, **values), route.options, route.hints)
+        self._mode_ = route.mode
         self._route_ = route
         self._values_ = values
 
-    @property
-    def policy(self) -> Policy:
-        return Policy.DYNAMIC
-
-    @property
-    def ttl(self) -> float:
-        return self._route_.ttl
+    def _bind_(self, values: Values) -> None:
+        """The parameters have other values from now on: it was renamed."""
+        self._values_ = values
+        self._function_ = functools.partial(self._route_.handler, **values)
 
     @property
     def write_style(self) -> WriteStyle:
@@ -61,22 +62,13 @@ class RouteFile(FileNode):
     def writable(self) -> bool:
         return "write" in self._route_.handlers
 
-    def size(self) -> int | None:
-        return len(self.content()) if self._route_.exact else None
-
-    def content(self) -> bytes:
-        route = self._route_
-        return render(route.handler(**self._values_), route.returns)
-
-    def store(self, data: bytes, append: bool = False) -> None:
+    @stepwise
+    def store(self, data: bytes, append: bool = False) -> Steps:
+        """Hand what was written to the handler; a coroutine, if that is one."""
         check_size(data)
         route = self._route_
-        value = route.codec.decode(data)
-        route.handlers["write"](**self._values_, **{route.written: value})
+        yield route.handlers["write"](**self._values_, **{route.written: route.codec.decode(data)})
         self.changed()
-
-    def _doc_(self) -> str | None:
-        return function_doc(self._route_.handler)
 
     def __repr__(self) -> str:
         return _shown(self._route_, self._values_)
@@ -87,10 +79,9 @@ class AttributedFile(RouteFile):
 
     __slots__ = ()
 
-    def getattr(self) -> Attributes:
+    def getattr(self) -> Any:
         """What the route says."""
-        found: Attributes = self._route_.handlers["getattr"](**self._values_)
-        return found
+        return self._route_.handlers["getattr"](**self._values_)
 
 
 @node_class
@@ -118,10 +109,13 @@ class RangedFile(FileNode):
         if flags & os.O_ACCMODE != os.O_WRONLY and not self.readable:
             raise refused(errno.EACCES)
 
-    def read(self, size: int, offset: int) -> bytes:
+    def read(self, size: int, offset: int) -> Any:
         """What the handler reads."""
-        data: bytes = self._route_.handler(**self._values_, size=size, offset=offset)
-        return data
+        return self._route_.handler(**self._values_, size=size, offset=offset)
+
+    def _bind_(self, values: Values) -> None:
+        """The parameters have other values from now on: it was renamed."""
+        self._values_ = values
 
     def _doc_(self) -> str | None:
         return function_doc(self._route_.handler)
@@ -135,10 +129,9 @@ class AttributedRangedFile(RangedFile):
 
     __slots__ = ()
 
-    def getattr(self) -> Attributes:
+    def getattr(self) -> Any:
         """What the route says."""
-        found: Attributes = self._route_.handlers["getattr"](**self._values_)
-        return found
+        return self._route_.handlers["getattr"](**self._values_)
 
 
 class WritableRangedFile(RangedFile):
@@ -150,14 +143,16 @@ class WritableRangedFile(RangedFile):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: bytes, offset: int) -> int | None:
+    @stepwise
+    def write(self, data: bytes, offset: int) -> Steps:
         """Hand a piece to the handler."""
         route = self._route_
-        taken = route.handlers["write"](**self._values_, **{route.written: data}, offset=offset)
+        taken = yield route.handlers["write"](**self._values_, **{route.written: data}, offset=offset)
         self.changed()
         return taken if isinstance(taken, int) else None
 
-    def setattr(self, changes: Attributes) -> None:
+    @stepwise
+    def setattr(self, changes: Attributes) -> Steps:
         """Set the size, if the route can, and the times."""
         if (changes.mode, changes.uid, changes.gid) != (None, None, None):
             raise refused(errno.EROFS)
@@ -165,7 +160,7 @@ class WritableRangedFile(RangedFile):
             handler = self._route_.handlers.get("truncate")
             if handler is None:
                 raise refused(errno.EROFS)
-            handler(**self._values_, size=changes.size)
+            yield handler(**self._values_, size=changes.size)
             self.changed()
 
 
@@ -174,10 +169,9 @@ class AttributedWritableFile(WritableRangedFile):
 
     __slots__ = ()
 
-    def getattr(self) -> Attributes:
+    def getattr(self) -> Any:
         """What the route says."""
-        found: Attributes = self._route_.handlers["getattr"](**self._values_)
-        return found
+        return self._route_.handlers["getattr"](**self._values_)
 
 
 def _shown(route: Route[Any], values: Values) -> str:

@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from fusetree.nodes.owed import Owed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -33,25 +35,31 @@ def stepwise(function: Callable[..., Generator[Any, Any, Any]]) -> Callable[...,
                 value = steps.send(value)
         except StopIteration as end:
             return end.value
-        return _rest(steps, value)
+        return _rest(steps, _owed(value))
 
     return method
 
 
-async def _rest(steps: Generator[Any, Any, Any], value: Any) -> Any:
+def _owed(value: Any) -> Owed:
+    return Owed(value if isinstance(value, CoroutineType) else collected(value))
+
+
+async def _rest(steps: Generator[Any, Any, Any], owed: Owed) -> Any:
     while True:
         step: Callable[[Any], Any] = steps.send
         try:
-            if isinstance(value, CoroutineType):
-                value = await value
+            value = await owed.coroutine
             if isinstance(value, AsyncIterator):
                 value = await collected(value)
-        except BaseException as error:  # noqa: BLE001 - the program's, or cancellation: it is raised in the steps
+        except BaseException as error:  # noqa: BLE001 - the program's, or cancellation: raised in the steps
             value, step = error, steps.throw
         try:
             value = step(value)
+            while not isinstance(value, (CoroutineType, AsyncIterator)):
+                value = steps.send(value)
         except StopIteration as end:
             return end.value
+        owed = _owed(value)
 
 
 async def collected(items: AsyncIterator[Any]) -> list[Any]:
