@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import trio
 
-from fusetree import Dir, Router
+from fusetree import Dir, Router, mount
 from tests.mount.conftest import Mounting
+from tests.scenarios.coroutines import Gate
 from tests.scenarios.test_router import Store
-from tests.support import shell
+from tests.support import shell, wait_for
 
 pytestmark = pytest.mark.mount
 
@@ -58,3 +63,45 @@ def test_a_router_below_a_directory(mountpoint: Path, mounted: Mounting) -> None
     app.mount("/files", {"a": "b\n"})
     mounted(Dir({"api": {"v1": app}}))
     assert shell("cat 7/square files/a && ls", cwd=mountpoint / "api/v1").ok().text == "49\nb\nfiles\n"
+
+
+@pytest.mark.parametrize("backend", ["threads", "asyncio", "trio"])
+def test_two_hundred_readers_wait_and_those_that_die_are_cancelled(mountpoint: Path, backend: str) -> None:
+    gate = Gate()
+    app = Router()
+
+    @app.file("/slow/{n:int}")
+    async def slow(n: int) -> int:
+        await gate.passing()
+        return n
+
+    def use() -> None:
+        readers = [
+            subprocess.Popen(["cat", mountpoint / f"slow/{number}"], stdout=subprocess.PIPE)
+            for number in range(200)
+        ]
+        wait_for(lambda: gate.came == 200, timeout=30)
+        assert shell(f"cat {mountpoint}/quick").ok().text == "quick\n"  # nobody waits behind them
+        for reader in readers[::2]:
+            reader.kill()
+        wait_for(lambda: gate.cancelled == 100, timeout=30)
+        gate.open()
+        for number, reader in enumerate(readers):
+            out, _ = reader.communicate(timeout=30)
+            assert out == (b"" if number % 2 == 0 else b"%d\n" % number)
+        assert gate.cancelled == 100
+
+    app.file("/quick")(lambda: "quick")
+    if backend == "threads":
+        with mount(app, mountpoint):
+            use()
+        return
+
+    async def serving(in_thread: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
+        async with mount(app, mountpoint):
+            await in_thread(use)
+
+    if backend == "asyncio":
+        asyncio.run(serving(asyncio.to_thread))
+    else:
+        trio.run(serving, trio.to_thread.run_sync)
