@@ -24,6 +24,7 @@ def test_every_example_is_tested_here_or_has_a_file_of_its_own() -> None:
         "sqlite_fs.py",  # test_file_systems.py
         "app_proc.py",
         "event_stream.py",
+        "http_directory.py",  # test_http_directory.py
         "json_tree.py",
         "live_settings.py",
         "object_factory.py",
