@@ -13,7 +13,7 @@
 ``memory``            `MemoryDir`, `MemoryFile`: a writable tree
 ``host``              `HostDir`, `HostFile`: a directory of the host; ``callers`` who is asking
 ``declare``           `node`; ``declared`` is what a class declares, ``hints`` its annotations
-``fields``            `entry`; ``entries`` the files of it, ``codecs`` how values read
+``fields``            `entry`; ``entries`` the files of it, ``hooks`` who hears, ``codecs`` how values read
 ``computed, action``  `computed`, `action`
 ``auto``              what a plain value becomes in a directory
 ``exposed``           `expose`, `MappingDir`, ...; ``live`` their nodes, ``views`` how objects are directories

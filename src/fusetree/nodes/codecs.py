@@ -30,7 +30,17 @@ from fusetree.nodes.registry import on_change, registered, registered_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Codec", "Document", "Text", "Verbatim", "codec_for", "register_codec", "render", "see_through"]
+__all__ = [
+    "Codec",
+    "Document",
+    "Text",
+    "Verbatim",
+    "codec_for",
+    "is_document",
+    "register_codec",
+    "render",
+    "see_through",
+]
 
 _T = TypeVar("_T")
 
@@ -107,6 +117,7 @@ class Document:
     """
 
     immutable = False
+    document = True
 
     def __init__(self, annotation: Any) -> None:
         self._annotation = annotation
@@ -275,6 +286,7 @@ class _Optional:
 
     def __init__(self, codec: Codec) -> None:
         self.immutable = codec.immutable
+        self.document = is_document(codec)
         self._codec = codec
         self._none = b"" if isinstance(codec, Verbatim) else b"\n"
 
@@ -343,7 +355,9 @@ def register_codec(
         parse: Makes a value of a line without its newline and surrounding space; ValueError when there is
             none. Without it such values are not written.
         codec: A whole codec, in place of the two: `encode(value) -> bytes`, `decode(data) -> value`, and
-            `immutable`, whether the values are.
+            `immutable`, whether the values are. If it has a `document` that is true, what programs write is
+            gathered, and decoded when they close or sync the file, as with JSON; else each write(2) is a
+            whole value.
 
     Returns:
         A function that takes the registration back, for tests.
@@ -363,6 +377,11 @@ def register_codec(
         codec = Text(dump, parse or refuse)
     assert codec is not None
     return registered(cls, codec)
+
+
+def is_document(codec: Codec) -> bool:
+    """Whether what is written is gathered, and decoded when the file is closed or synced."""
+    return bool(getattr(codec, "document", False))
 
 
 def see_through(annotation: Any) -> Any:

@@ -111,6 +111,10 @@ class Field:
         # An ordinary private attribute may well refer to some node without being its parent.
         visible = self.is_entry or not self.name.startswith("_")
         if visible and kinds and all(isinstance(kind, type) and issubclass(kind, Node) for kind in kinds):
+            if self.options.on_change is not None:
+                raise TypeError(
+                    f"{self._owner.__name__}.{self.name} is a child: programs do not write it as a whole"
+                )
             self.is_child = True
             self._node_classes = kinds
 
@@ -240,7 +244,11 @@ class Declared:
                     ),
                     None,
                 )
-            self.fields[attribute.name] = inherited or Field(attribute, _definer(cls, attribute), localns)
+            field = inherited or Field(attribute, _definer(cls, attribute), localns)
+            self.fields[attribute.name] = field
+            hook = field.options.on_change
+            if isinstance(hook, str) and not callable(getattr(cls, hook, None)):
+                raise TypeError(f"{cls.__name__}.{field.name}: on_change={hook!r} names no method of it")
 
     def _collect_methods(self, cls: type[Dir], localns: Mapping[str, Any]) -> None:
         marked: dict[str, Marked] = {}

@@ -6,8 +6,9 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from fusetree.nodes.base import MAX_VALUE_SIZE, FileNode, Policy, WriteStyle, node_class
-from fusetree.nodes.codecs import Document
+from fusetree.nodes.codecs import is_document
 from fusetree.nodes.held import seen
+from fusetree.nodes.hooks import tell
 from fusetree.nodes.locks import gate
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class EntryFile(FileNode):
         field = self._field_
         if not field.options.writable:
             return WriteStyle.NONE
-        return WriteStyle.DOCUMENT if isinstance(field.codec, Document) else WriteStyle.VALUE
+        return WriteStyle.DOCUMENT if is_document(field.codec) else WriteStyle.VALUE
 
     @property
     def readable(self) -> bool:
@@ -70,13 +71,19 @@ class EntryFile(FileNode):
         field = self._field_
         return field.codec.encode(getattr(self._owner_, field.name))
 
-    def store(self, data: bytes, append: bool = False) -> None:
+    def store(self, data: bytes, append: bool = False) -> Any:
         field = self._field_
         if not field.options.writable:
             raise PermissionError(errno.EACCES, f"{field.file} is not writable")
         check_size(data)
         value: Any = field.codec.decode(data)
-        setattr(self._owner_, field.name, value)
+        owner, hook = self._owner_, field.options.on_change
+        if hook is None:
+            setattr(owner, field.name, value)
+            return None
+        old = getattr(owner, field.name, None)
+        setattr(owner, field.name, value)
+        return tell(hook, owner, field.file, old, getattr(owner, field.name))
 
     def _gate_(self) -> threading.RLock:
         # The setter of the owner passes through one gate for the owner and all its entries.

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 import attrs
 
 from fusetree.nodes.base import Node, check_mode
+from fusetree.nodes.hooks import check_hook
 from fusetree.nodes.names import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from fusetree.nodes.hooks import Hook
 
 __all__ = ["ENTRY", "EntryOptions", "entry"]
 
@@ -29,9 +32,10 @@ class EntryOptions:
         writable: Whether writing the file assigns the attribute; None goes by the mode, and is True
             without one.
         doc: What the file is, for who looks at it.
+        on_change: Called when a program has written it.
     """
 
-    __slots__ = ("doc", "mode", "name", "writable")
+    __slots__ = ("doc", "mode", "name", "on_change", "writable")
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class EntryOptions:
         mode: int | None = None,
         writable: bool | None = None,
         doc: str | None = None,
+        on_change: Hook | None = None,
     ) -> None:
         if name is not None:
             check_name(name)
@@ -52,8 +57,10 @@ class EntryOptions:
             writable = True
         if doc is not None and not isinstance(doc, str):
             raise TypeError(f"the doc of an entry is text, not {type(doc).__name__}")
+        check_hook(on_change, writable)
         self.name = name
         self.doc = doc
+        self.on_change = on_change
         self.writable = writable
         self.mode = mode if mode is not None else 0o644 if writable else 0o444
 
@@ -66,6 +73,7 @@ def entry(
     mode: int | None = ...,
     writable: bool | None = ...,
     doc: str | None = ...,
+    on_change: Hook | None = ...,
     validator: Any = ...,
     converter: Any = ...,
     **attrs_options: Any,
@@ -80,6 +88,7 @@ def entry(
     mode: int | None = ...,
     writable: bool | None = ...,
     doc: str | None = ...,
+    on_change: Hook | None = ...,
     validator: Any = ...,
     converter: Any = ...,
     **attrs_options: Any,
@@ -93,6 +102,7 @@ def entry(
     mode: int | None = ...,
     writable: bool | None = ...,
     doc: str | None = ...,
+    on_change: Hook | None = ...,
     validator: Any = ...,
     converter: Any = ...,
     **attrs_options: Any,
@@ -107,6 +117,7 @@ def entry(
     mode: int | None = None,
     writable: bool | None = None,
     doc: str | None = None,
+    on_change: Hook | None = None,
     validator: Any = None,
     converter: Any = None,
     metadata: Mapping[Any, Any] | None = None,
@@ -131,6 +142,12 @@ def entry(
         writable: Whether the file can be written; goes by `mode` when that is given.
         doc: What the file is: its extended attribute `user.doc`, and its line in `fusetree.tree`. (A child
             has the docstring of its class.)
+        on_change: Called each time a program has written a value through a mount, also an equal one, and not
+            when this program assigns it: with the object, the old and the new value. Or the name of a method,
+            which is called with the two values. The value is stored and readers are told of it by then, and
+            no lock is held. Who wrote waits until it has returned, and `fusetree.context` tells who that is.
+            What it raises is logged and changes nothing: to refuse is the validator's work. It may be
+            ``async``.
         validator: As in `attrs.field`.
         converter: As in `attrs.field`; what is written is read by the annotation first.
         metadata: As in `attrs.field`.
@@ -138,7 +155,7 @@ def entry(
 
     Raises:
         ValueError: A name that no directory can hold, a mode that is none, or one that contradicts
-            `writable`.
+            `writable`; an `on_change` of what cannot be written.
         TypeError: A default that all objects would share and could change: it needs a `factory`; a `doc` that
             is no text.
     """
@@ -148,7 +165,7 @@ def entry(
         )
     if attrs_options.get("on_setattr") is attrs.setters.frozen and writable is None and mode is None:
         writable = False
-    options = EntryOptions(name, mode, writable, doc)
+    options = EntryOptions(name, mode, writable, doc, on_change)
     if not options.mode & 0o444:
         attrs_options.setdefault("repr", False)  # a secret to readers is one to logs
     return attrs.field(
