@@ -10,9 +10,18 @@ Rule 3: only what is granted is answered for access; refusing is Python's busine
 
 from libc.errno cimport ENODATA, ENOENT, ESTALE
 from libc.stdint cimport uint32_t
-from libc.string cimport memset, strlen
+from libc.string cimport memset, strlen, strncmp
 
 from fusetree._lowlevel.bodies cimport content_drop
+from fusetree._lowlevel.capture cimport (
+    OP_ACCESS,
+    OP_GETATTR,
+    OP_GETXATTR,
+    OP_LISTXATTR,
+    OP_LOOKUP,
+    OP_READLINK,
+    OP_STATFS,
+)
 from fusetree._lowlevel.coherence cimport look_again, look_again_at_name, undo_lookup
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_ctx,
@@ -37,6 +46,7 @@ from fusetree._lowlevel.table cimport (
     BODY_LINK,
     HAS_XATTRS,
     SLOT_ARMED,
+    count_answer,
     ft_content,
     ft_directory,
     ft_entry,
@@ -48,6 +58,15 @@ from fusetree._lowlevel.table cimport (
     locked_raise,
     locked_time_left,
 )
+
+# Names that the adapter answers whatever the node has: what is asked of the mount, and not of a file.
+cdef extern from *:
+    """
+    static const char ft_own_xattrs[] = "fusetree.";
+    #define FT_OWN_XATTRS_LENGTH (sizeof(ft_own_xattrs) - 1)
+    """
+    const char *ft_own_xattrs
+    const size_t FT_OWN_XATTRS_LENGTH
 
 cdef enum:
     W_OK = 2
@@ -74,7 +93,7 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, parent)
     if entry == NULL:
-        table.answered += 1
+        count_answer(table, OP_LOOKUP)
         pthread_mutex_unlock(&table.lock)
         fuse_reply_err(req, ESTALE)
         return 1
@@ -108,7 +127,7 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
         if entry_timeout > 0:
             directory.given |= filter_bit(hash)
     param.entry_timeout = entry_timeout
-    table.answered += 1
+    count_answer(table, OP_LOOKUP)
     changes = ft_load(&table.changes)
     pthread_mutex_unlock(&table.lock)
     if param.ino == 0 and param.entry_timeout <= 0:
@@ -134,7 +153,7 @@ cdef int answer_getattr(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexcep
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, ino)
     if entry == NULL:
-        table.answered += 1
+        count_answer(table, OP_GETATTR)
         pthread_mutex_unlock(&table.lock)
         fuse_reply_err(req, ESTALE)
         return 1
@@ -146,7 +165,7 @@ cdef int answer_getattr(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexcep
     change = entry.change
     if left > 0:
         locked_arm(table, entry, ARMED_ATTRIBUTES)
-    table.answered += 1
+    count_answer(table, OP_GETATTR)
     changes = ft_load(&table.changes)
     pthread_mutex_unlock(&table.lock)
     fuse_reply_attr(req, &stat, left)
@@ -177,7 +196,7 @@ cdef int answer_access(ft_table *table, fuse_req_t req, fuse_ino_t ino, int mask
     if mask & ~granted & 7:
         pthread_mutex_unlock(&table.lock)
         return 0
-    table.answered += 1
+    count_answer(table, OP_ACCESS)
     pthread_mutex_unlock(&table.lock)
     fuse_reply_err(req, 0)
     return 1
@@ -197,7 +216,7 @@ cdef int answer_readlink(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexce
     ft_ref(&target.refs)
     change = entry.change
     locked_arm(table, entry, ARMED_CONTENT)         # the kernel may cache targets of symlinks
-    table.answered += 1
+    count_answer(table, OP_READLINK)
     changes = ft_load(&table.changes)
     pthread_mutex_unlock(&table.lock)
     fuse_reply_readlink(req, target.data)
@@ -207,28 +226,30 @@ cdef int answer_readlink(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexce
     return 1
 
 
-cdef bint no_xattrs(ft_table *table, fuse_ino_t ino) noexcept nogil:
+cdef bint no_xattrs(ft_table *table, fuse_ino_t ino, int opcode) noexcept nogil:
     cdef ft_entry *entry
     cdef bint result
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, ino)
     result = entry != NULL and not entry.flags & HAS_XATTRS
     if result:
-        table.answered += 1
+        count_answer(table, opcode)
     pthread_mutex_unlock(&table.lock)
     return result
 
 
 cdef int answer_getxattr(
         ft_table *table, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size) noexcept nogil:
-    if not no_xattrs(table, ino):
+    if strncmp(name, ft_own_xattrs, FT_OWN_XATTRS_LENGTH) == 0:
+        return 0
+    if not no_xattrs(table, ino, OP_GETXATTR):
         return 0
     fuse_reply_err(req, ENODATA)
     return 1
 
 
 cdef int answer_listxattr(ft_table *table, fuse_req_t req, fuse_ino_t ino, size_t size) noexcept nogil:
-    if not no_xattrs(table, ino):
+    if not no_xattrs(table, ino, OP_LISTXATTR):
         return 0
     if size == 0:
         fuse_reply_xattr(req, 0)
@@ -244,7 +265,7 @@ cdef int answer_statfs(ft_table *table, fuse_req_t req) noexcept nogil:
         pthread_mutex_unlock(&table.lock)
         return 0
     statfs = table.statfs
-    table.answered += 1
+    count_answer(table, OP_STATFS)
     pthread_mutex_unlock(&table.lock)
     fuse_reply_statfs(req, &statfs)         # which the kernel does not keep
     return 1

@@ -9,6 +9,7 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 
 from fusetree._lowlevel.answers_files cimport answer_release
+from fusetree._lowlevel.capture cimport OP_OPENDIR, OP_READDIR, OP_READDIRPLUS, OP_RELEASEDIR
 from fusetree._lowlevel.coherence cimport look_again, look_again_at_child, undo_lookup
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_reply_buf, fuse_reply_err, fuse_reply_open
 from fusetree._lowlevel.libfuse.pthread cimport ft_load, pthread_mutex_lock, pthread_mutex_unlock
@@ -17,6 +18,7 @@ from fusetree._lowlevel.table cimport (
     ARMED_CONTENT,
     BODY_DIRECTORY,
     SUSPENDED,
+    count_answer,
     ft_directory,
     ft_entry,
     locked_arm,
@@ -42,7 +44,7 @@ cdef int answer_opendir(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_fi
     fi.keep_cache = cached and entry.notice == NULL
     if cached:
         locked_arm(table, entry, ARMED_CONTENT)
-    table.answered += 1
+    count_answer(table, OP_OPENDIR)
     pthread_mutex_unlock(&table.lock)
     fuse_reply_open(req, fi)
     return 1
@@ -93,7 +95,7 @@ cdef int answer_readdir(
             undo_lookup(table, fill.counted[i], 1)
         free(fill.counted)
         return 0
-    table.answered += 1
+    count_answer(table, OP_READDIRPLUS if plus else OP_READDIR)
     pthread_mutex_unlock(&table.lock)
     if result < 0:
         fuse_reply_err(req, -result)
@@ -113,7 +115,7 @@ cdef int answer_releasedir(
     if fi.fh != 0:
         return answer_release(table, req, ino, fi)
     pthread_mutex_lock(&table.lock)
-    table.answered += 1
+    count_answer(table, OP_RELEASEDIR)
     pthread_mutex_unlock(&table.lock)
     fuse_reply_err(req, 0)
     return 1

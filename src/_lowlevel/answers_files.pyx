@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from fusetree._lowlevel.bodies cimport content_drop
+from fusetree._lowlevel.capture cimport OP_FLUSH, OP_OPEN, OP_READ, OP_RELEASE
 from fusetree._lowlevel.coherence cimport look_again
 from fusetree._lowlevel.handles cimport locked_handle, locked_handle_open, locked_handle_release
 from fusetree._lowlevel.libfuse.common cimport (
@@ -35,6 +36,7 @@ from fusetree._lowlevel.table cimport (
     CONTENT_SNAPSHOT,
     HANDLE_DIRECT_IO,
     SUSPENDED,
+    count_answer,
     ft_content,
     ft_entry,
     ft_handle,
@@ -82,7 +84,7 @@ cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_
         fi.keep_cache = 0
     if not direct_io:
         locked_arm(table, entry, ARMED_CONTENT)
-    table.answered += 1
+    count_answer(table, OP_OPEN)
     pthread_mutex_unlock(&table.lock)
     if fuse_reply_open(req, fi) < 0:
         pthread_mutex_lock(&table.lock)
@@ -137,7 +139,7 @@ cdef int answer_read(
     change = entry.change
     if cached:
         locked_arm(table, entry, ARMED_CONTENT)
-    table.answered += 1
+    count_answer(table, OP_READ)
     changes = ft_load(&table.changes)
     pthread_mutex_unlock(&table.lock)
     if start >= content.size:
@@ -162,7 +164,7 @@ cdef bint has_no_state(ft_table *table, fuse_ino_t ino, uint64_t fh) noexcept no
     handle = locked_handle(table, fh)
     result = handle != NULL and handle.state == NULL and handle.entry.node_id == ino
     if result:
-        table.answered += 1
+        count_answer(table, OP_FLUSH)
     pthread_mutex_unlock(&table.lock)
     return result
 
@@ -184,7 +186,7 @@ cdef int answer_release(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_fi
         pthread_mutex_unlock(&table.lock)
         return 0
     content = locked_handle_release(table, handle, &state)
-    table.answered += 1
+    count_answer(table, OP_RELEASE)
     pthread_mutex_unlock(&table.lock)
     content_drop(table, content)
     fuse_reply_err(req, 0)

@@ -3,12 +3,14 @@
 
 from fusetree._lowlevel.capture cimport OP_COUNT
 from fusetree._lowlevel.exchange cimport Exchange, Undo
+from fusetree._lowlevel.meter cimport Meter
 from fusetree._lowlevel.request cimport Request
 
 
 cdef class Dispatcher:
     cdef list c_handlers            # by opcode; None where there is no handler
     cdef Exchange c_exchanges[OP_COUNT]     # by opcode; filled once
+    cdef readonly Meter meter       # how long handlers take, while somebody wants to know
     cdef object c_future_type       # concurrent.futures.Future
     cdef dict c_parked              # token -> (request, future)
     cdef object c_tokens

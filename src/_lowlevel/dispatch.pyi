@@ -2,11 +2,14 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
+from fusetree._lowlevel.meter import Meter
 from fusetree._lowlevel.request import Request
 
 HANDLER_OPCODES: dict[str, tuple[int, ...]]
 
 class Dispatcher:
+    @property
+    def meter(self) -> Meter: ...
     background: Callable[[Coroutine[Any, Any, Any]], object] | None
     elsewhere: Callable[[Request, Coroutine[Any, Any, Any]], object] | None
     later: Callable[[Request, Future[Any]], object] | None

@@ -80,6 +80,8 @@ from fusetree._lowlevel.exchange_locks cimport enter_locks
 from fusetree._lowlevel.exchange_names cimport enter_names
 from fusetree._lowlevel.fileinfo cimport FileInfo
 from fusetree._lowlevel.inodes cimport NodeAttributes
+from fusetree._lowlevel.meter cimport Meter
+from fusetree._lowlevel.packing cimport monotonic_ns
 from fusetree._lowlevel.request cimport Request
 from fusetree._lowlevel.running cimport announce, enter, leave
 
@@ -136,6 +138,7 @@ cdef class Dispatcher:
         for name, handler in handlers.items():
             for opcode in HANDLER_OPCODES[name]:
                 self.c_handlers[opcode] = handler
+        self.meter = Meter()
         self.c_future_type = Future
         self.c_parked = {}
         self.c_tokens = count(FIRST_PARKED)
@@ -162,6 +165,8 @@ cdef class Dispatcher:
             else:
                 request.fail_with(ENOSYS)
             return None
+        if self.meter.c_until:
+            request.c_began = monotonic_ns()
         before = enter(<void *>request)
         try:
             result = self.run(request, handler)
@@ -172,6 +177,8 @@ cdef class Dispatcher:
                 self.park(request, result)
             else:
                 self.reply(request, result)
+                if self.meter.c_until and request.c_began:
+                    self.meter.record(request.c_opcode, request.c_began, False)
         except BaseException as exc:
             self.fail(request, exc)
         finally:
@@ -214,6 +221,8 @@ cdef class Dispatcher:
         EIO."""
         try:
             self.reply(request, result)
+            if self.meter.c_until and request.c_began:
+                self.meter.record(request.c_opcode, request.c_began, False)
         except BaseException as exc:
             self.fail(request, exc)
         return 0
@@ -230,6 +239,8 @@ cdef class Dispatcher:
             errno = self.on_error(request, exc) if is_bug else errno_of(exc)
         finally:
             request.fail_with(errno)
+            if self.meter.c_until and request.c_began:
+                self.meter.record(request.c_opcode, request.c_began, True)
         if is_bug and self.after_error is not None:
             self.after_error()
         return 0

@@ -72,6 +72,8 @@ from fusetree._lowlevel.table cimport (
 
 import math
 
+from fusetree._lowlevel.request import OPCODE_NAMES
+
 
 @cython.no_gc
 cdef class NodeAttributes(EntryAttributes):
@@ -606,6 +608,16 @@ cdef class InodeTable:
         notices and reaping so far.
         """
         return statistics_of(self.c_table)
+
+    def answers(self) -> dict[str, int]:
+        """How many requests were answered without Python so far, by operation."""
+        cdef int opcode
+        found = {}
+        for opcode in range(64):
+            if self.c_table.answered_by[opcode]:
+                name = OPCODE_NAMES.get(opcode, f"opcode {opcode}")
+                found[name] = found.get(name, 0) + self.c_table.answered_by[opcode]
+        return found
 
     def check(self) -> None:
         """Verify all invariants (table.pyx lists them); AssertionError says which one is broken.  Takes

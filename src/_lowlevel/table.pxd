@@ -210,6 +210,7 @@ cdef struct ft_table:
     # counters
     uint64_t contents           # ft_content alive
     uint64_t answered
+    uint64_t answered_by[64]    # by opcode
     uint64_t sent
     uint64_t retried
     uint64_t deferred
@@ -246,3 +247,9 @@ cdef void locked_disarm(ft_table *table, ft_entry *entry, uint32_t bits) noexcep
 cdef void locked_splice_deferred(ft_table *table, ft_directory *directory) noexcept nogil
 cdef void locked_enqueue(ft_table *table, ft_notice *notice) noexcept nogil
 cdef void locked_bury(ft_table *table) noexcept nogil      # one more waits for the reaper
+
+
+# A request was answered from the table; its lock is held.
+cdef inline void count_answer(ft_table *table, int opcode) noexcept nogil:
+    table.answered += 1
+    table.answered_by[opcode] += 1

@@ -25,6 +25,7 @@ from fusetree.server.loops import running_library
 from fusetree.server.operations import Operations
 from fusetree.server.options import SessionOptions
 from fusetree.server.session import Session
+from fusetree.server.statistics import OperationTiming, SessionStatistics
 
 #: What getxattr answers for an attribute that is not there (ENODATA on Linux).
 ENOATTR = errno.ENODATA
@@ -43,6 +44,7 @@ __all__ = [
     "InodeTable",
     "IoctlRetry",
     "MountError",
+    "OperationTiming",
     "Operations",
     "PollHandle",
     "ReaddirToken",
@@ -50,6 +52,7 @@ __all__ = [
     "Session",
     "SessionClosedError",
     "SessionOptions",
+    "SessionStatistics",
     "SetattrFields",
     "StatvfsData",
     "StatxAttributes",

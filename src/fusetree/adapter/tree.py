@@ -84,6 +84,8 @@ class TreeOperations(Operations):
         self.inode_table = InodeTable(root, entry_timeout=self.timeout, attr_timeout=self.timeout)
         #: The node with a node id; ESTALE when there is none. (Untyped: every handler knows what it expects.)
         self.node: Callable[[int], Any] = self.inode_table.node
+        #: What getxattr on the root answers whatever the root has: a name, and what makes the value.
+        self.own_xattrs: dict[bytes, Callable[[], bytes]] = {}
         self.observer = CacheObserver(self.inode_table, coherence_wait)
         self.kinds = Kinds()
         self.watches = Watches()

@@ -40,6 +40,8 @@ class XattrHandlers(TreeOperations):
         kernel remember that for all.)
         """
         node: Node = self.node(inode)
+        if node is self.root and name in self.own_xattrs:
+            return self.own_xattrs[name]()
         kind = self.kind_of(node)
         if kind.xattrs:
             if kind.getxattr is None:

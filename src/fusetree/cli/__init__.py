@@ -19,6 +19,7 @@ from fusetree.cli.doctor import add_doctor
 from fusetree.cli.memory import add_memory
 from fusetree.cli.mount import add_mount
 from fusetree.cli.saying import DONE, FAILED, MISUSED, complain
+from fusetree.cli.stats import add_stats
 from fusetree.cli.targets import TargetError, as_root, load_target, mountable_names
 from fusetree.cli.tree import add_tree
 from fusetree.cli.umount import add_umount
@@ -51,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice: everything")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for add in (add_mount, add_memory, add_tree, add_umount, add_doctor):
+    for add in (add_mount, add_memory, add_tree, add_umount, add_stats, add_doctor):
         add(commands)
     return top
 

@@ -27,6 +27,7 @@ from fusetree.errors import MountError, SessionClosedError
 from fusetree.mounting import mountpoint as place
 from fusetree.mounting.options import MountOptions
 from fusetree.nodes import Dir, as_node
+from fusetree.observe import STATISTICS_XATTR, statistics_document
 
 if TYPE_CHECKING:
     from fusetree.adapter import NodeOperations
@@ -71,6 +72,9 @@ class Mount:
         self._closed = False  # guarded by _lock
         self._serving: Serving | None = None  # inside `async with`
         self._loop_thread = 0  # its thread, then
+        operations.own_xattrs[STATISTICS_XATTR.encode()] = lambda: statistics_document(
+            session, operations.cache_statistics()
+        )
         self._failures: list[BaseException] = []  # guarded by _lock; what strict=True has to raise
         atexit.register(self._close)
 

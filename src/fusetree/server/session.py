@@ -40,6 +40,7 @@ from fusetree.server.offload import sync_opcodes
 from fusetree.server.operations import handlers_of
 from fusetree.server.options import SessionOptions
 from fusetree.server.rings import RingThreads
+from fusetree.server.statistics import OperationTiming, SessionStatistics
 from fusetree.server.threads import ThreadPool, start_thread
 from fusetree.server.watchdog import Watchdog
 
@@ -333,6 +334,24 @@ class Session(Notifying):
             self._rings.refuse(0)
         self._connection.exit()
         pool.insist()
+
+    def statistics(self, *, keep_timing: float = 0.0) -> SessionStatistics:
+        """What was answered so far, by operation.
+
+        :param keep_timing: for how many seconds from now on handlers are to be timed; asking again prolongs
+            it.  While nobody asks nothing is timed, and it costs nothing.
+        """
+        meter, table = self._dispatcher.meter, self.operations.inode_table
+        if keep_timing > 0:
+            meter.keep_on(keep_timing)
+        return SessionStatistics(
+            timing=meter.on,
+            handled={
+                name: OperationTiming(count, errors, total / 1e9, longest / 1e9, buckets)
+                for name, (count, errors, total, longest, buckets) in meter.timings().items()
+            },
+            answered_in_c={} if table is None else table.answers(),
+        )
 
     def abort(self) -> None:
         """End the connection at once, from any thread and also from a handler.
