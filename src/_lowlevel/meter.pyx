@@ -2,7 +2,8 @@
 """How long handlers take, while somebody wants to know.
 
 Each dispatcher has a meter, and asks one number of it for each request: as long as nobody has asked for
-figures, that is all. Who asks keeps it on for a while; it goes off by itself with the first request after that.
+figures, that is all. Who asks keeps it on for a while; it goes off by itself with the first request after
+that.
 
 Invariants: `c_until` is 0 exactly while it is off; what it has counted only grows.
 """

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from fusetree.cli.doctor import add_doctor
 from fusetree.cli.memory import add_memory
+from fusetree.cli.mirror import add_mirror
 from fusetree.cli.mount import add_mount
 from fusetree.cli.saying import DONE, FAILED, MISUSED, complain
 from fusetree.cli.stats import add_stats
@@ -52,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice: everything")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for add in (add_mount, add_memory, add_tree, add_umount, add_stats, add_doctor):
+    for add in (add_mount, add_memory, add_mirror, add_tree, add_umount, add_stats, add_doctor):
         add(commands)
     return top
 
