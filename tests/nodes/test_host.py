@@ -634,3 +634,23 @@ def test_an_inode_tells_how_it_came_there(source: Path) -> None:
     above.place = (above, b"d")
     with raises_errno(errno.ESTALE):
         inode.names()
+
+
+@needs_root
+def test_a_file_is_found_again_with_our_own_rights(asking: Asking, source: Path) -> None:
+    """Who has a file, or a directory, need not be able to come there again."""
+    for folder in (source.parent, source.parent.parent):
+        os.chmod(folder, 0o755)
+    os.chmod(source / "d" / "g", 0o644)
+    root = HostDir(source, writable=True)
+    file, directory = file_at(root, "d/g"), directory_at(root, "d/e")
+    os.chmod(source / "d", 0o700)
+    for use in (
+        lambda: file.open(os.O_RDONLY).release(),
+        lambda: file.access(os.R_OK),
+        lambda: file.listxattr(),
+        lambda: list(directory),
+    ):
+        assert file._inode_.give_up()
+        assert directory._inode_.give_up()
+        use()

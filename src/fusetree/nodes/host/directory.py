@@ -216,13 +216,13 @@ class HostDir(HostMember, Dir):
 
     def list(self) -> Iterable[tuple[str, int, int]]:
         """The names, with inode numbers and types where they are known for nothing."""
+        path = self._inode_.descriptor().path
         with as_caller():
-            opened = self._reading_()
+            opened = self._reading_(path)
         return self._listed_(opened)
 
-    def _reading_(self) -> Descriptor:
+    def _reading_(self, path: str) -> Descriptor:
         # Not by ".", which would take the right to search.
-        path = self._inode_.descriptor().path
         return self._host_.finder.open(lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
     def _listed_(self, opened: Descriptor) -> Iterator[tuple[str, int, int]]:
@@ -300,7 +300,7 @@ class HostDir(HostMember, Dir):
 
     def fsync(self, datasync: bool) -> None:
         """Bring the names to the host's disk."""
-        (os.fdatasync if datasync else os.fsync)(self._reading_())
+        (os.fdatasync if datasync else os.fsync)(self._reading_(self._inode_.descriptor().path))
 
     def statfs(self) -> FileSystemSize:
         """What the host says of its file system."""

@@ -188,32 +188,37 @@ class HostMember(_Base):
 
     def access(self, mask: int) -> bool:
         """What the host says to who asks."""
+        path = self._inode_.descriptor().path
         with as_caller():
-            return os.access(self._inode_.descriptor().path, mask, effective_ids=True)
+            return os.access(path, mask, effective_ids=True)
 
     def getxattr(self, name: str) -> bytes:
         """The value on the host."""
+        path = self._inode_.descriptor().path
         with as_caller():
-            return os.getxattr(self._inode_.descriptor().path, name.encode("utf-8", "surrogateescape"))
+            return os.getxattr(path, name.encode("utf-8", "surrogateescape"))
 
     def listxattr(self) -> Iterable[str]:
         """The names on the host."""
+        path = self._inode_.descriptor().path
         with as_caller():
-            names = os.listxattr(self._inode_.descriptor().path)
+            names = os.listxattr(path)
         return [os.fsencode(name).decode("utf-8", "surrogateescape") for name in names]
 
     def setxattr(self, name: str, value: bytes) -> None:
         """Set one on the host."""
         self._host_.must_write()
+        path = self._inode_.descriptor().path
         with as_caller():
-            os.setxattr(self._inode_.descriptor().path, name.encode("utf-8", "surrogateescape"), value)
+            os.setxattr(path, name.encode("utf-8", "surrogateescape"), value)
         self._tell_(_ATTRIBUTES)
 
     def removexattr(self, name: str) -> None:
         """Remove one on the host."""
         self._host_.must_write()
+        path = self._inode_.descriptor().path
         with as_caller():
-            os.removexattr(self._inode_.descriptor().path, name.encode("utf-8", "surrogateescape"))
+            os.removexattr(path, name.encode("utf-8", "surrogateescape"))
         self._tell_(_ATTRIBUTES)
 
     def __reduce__(self) -> Any:
