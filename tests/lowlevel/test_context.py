@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fusetree import lowlevel
-from fusetree.testing import Client, Credentials
+from fusetree.testing import Client, Credentials, Opcode, wire
 from tests.lowlevel.device import Device
 from tests.server.kits import KITS
 
@@ -57,6 +57,23 @@ def test_reads_and_writes_can_ask_who_asks() -> None:
         client.raw.flush(2, 2, lock_owner=0xABC)
         client.raw.release(2, 2, flock_owner=0xDEF)
     assert device.seen == [(12, 34, 56, 2), (78, 90, 12, 3), 0xABC, 0xDEF]
+
+
+def test_the_flags_are_those_of_the_open_file_at_this_moment() -> None:
+    class Flags(Device):
+        def read(self, fh: int, off: int, size: int) -> bytes:
+            return lowlevel.context().flags.to_bytes(4, "little")
+
+        def getattr(self, inode: int, ctx: lowlevel.RequestContext) -> lowlevel.EntryAttributes:
+            assert ctx.flags == 0
+            return super().getattr(inode, ctx)
+
+    with Client(Flags()) as client:
+        client.raw.getattr(2)
+        for flags in (os.O_RDONLY, os.O_RDONLY | os.O_NONBLOCK):
+            body = wire.pack(wire.ReadIn(2, 0, 10, flags=flags))
+            reply = client.raw.call(Opcode.READ, 2, body)
+            assert int.from_bytes(reply, "little") == flags
 
 
 def test_outside_of_a_handler_nobody_asks() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from fusetree.lowlevel import InodeTable
 from tests.lowlevel.tables import Thing, directory, listing, table_of
+from tests.support import raises_errno
 
 
 def test_the_root_is_node_1_from_the_start_and_stays() -> None:
@@ -301,4 +302,41 @@ def test_a_subclass_may_add_to_the_table() -> None:
 
     table = Mine(directory(), entry_timeout=1.0, attr_timeout=1.0)
     table.publish_directory(1, listing(directory(a=Thing())))
+    table.check()
+
+
+def test_a_handle_that_is_adopted_is_asked_of_python() -> None:
+    node = Thing()
+    table = table_of(directory(f=node))
+    attr = table.begin(node)
+    fh = table.open(attr.node_id, content=b"pinned", direct_io=True)
+    assert table.state(fh) is None
+    contents = table.statistics().contents
+    mine, other = object(), object()
+    assert table.adopt(fh, mine) is mine
+    assert table.adopt(fh, other) is mine, "who has a state keeps it"
+    assert table.state(fh) is mine
+    table.reap()
+    assert table.statistics().contents == contents - 1, "what was pinned is let go"
+    assert table.release(fh) is mine
+    with raises_errno(errno.EBADF):
+        table.adopt(fh, other)
+    with raises_errno(errno.EBADF):
+        table.changed_since_open(fh)
+    table.check()
+
+
+def test_a_handle_knows_whether_its_node_has_changed() -> None:
+    node = Thing()
+    table = table_of(directory(f=node))
+    attr = table.begin(node)
+    before = table.change(attr.node_id)
+    one = table.open(attr.node_id)
+    assert not table.changed_since_open(one)
+    table.changed(node, content=True)
+    assert table.changed_since_open(one)
+    assert not table.changed_since_open(table.open(attr.node_id))
+    assert table.changed_since_open(table.open(attr.node_id, change=before)), "its content is from before"
+    with raises_errno(errno.ESTALE):
+        table.change(999)
     table.check()

@@ -11,7 +11,7 @@ import pytest
 
 from fusetree.lowlevel import InodeTable, RequestContext
 from fusetree.testing import Client, NotifyCode
-from tests.lowlevel.tables import Served, Thing, directory, table_of, told
+from tests.lowlevel.tables import Served, Thing, directory, listing, table_of, told
 from tests.support import raises_errno
 
 
@@ -408,3 +408,15 @@ def test_that_there_are_no_xattrs_counts_only_if_nothing_has_changed() -> None:
         assert not asked()
         table.changed(node_object, content=True)
         assert not asked(), "other content, the same attributes"
+
+
+def test_a_name_that_the_kernel_is_mistaken_about_is_told_whether_it_was_given_or_not() -> None:
+    root, table = armed_root()
+    node = Thing()
+    root.children["a"] = node
+    table.publish_directory(1, listing(root))
+    assert table.name_mistaken(root, "a") is not None
+    assert table.name_mistaken(root, "missing") is not None
+    assert told(table) == [("entry", 1, b"a"), ("entry", 1, b"missing")]
+    assert table.name_mistaken(node, "a") is None, "nobody knows it, and it is no directory"
+    table.check()
