@@ -137,8 +137,10 @@ def test_the_system_calls_of_vim(here: Path, mine: Settings, how: str) -> None:
     assert mine.level == "info"
     assert edit(here, "tags.json", '{"z": 26}\n', how).text == "written\n"
     assert mine.tags == {"z": 26}
-    assert edit(here, "tags.json", "{bad\n", how).text == "EINVAL\n"
-    assert mine.tags == {"z": 26}
+    for _ in range(8):  # the copy is renamed back, which must not be the same file to the kernel by then
+        assert edit(here, "tags.json", "{bad\n", how).text == "EINVAL\n"
+        assert mine.tags == {"z": 26}
+        assert names(here) == before
     assert edit(here, "motd", "new\n", how).text == "written\n"
     assert (
         shell("cat motd level tags.json", cwd=here).ok().text

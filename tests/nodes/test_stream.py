@@ -119,6 +119,7 @@ def test_a_follower_waits_in_a_future() -> None:
     assert waiting.result(0) == b"bc"
     given_up = file.read(10, 3)
     assert given_up.cancel()
+    assert not stream._history_._waiting, "who gives up is forgotten at once"
     stream.write("d")
     assert file.read(10, 3) == b"d", "what nobody took is still there"
     assert not stream._history_._waiting
@@ -168,12 +169,15 @@ def test_poll_tells_of_what_is_not_read_yet() -> None:
     assert file.poll(asked, lambda: woken.append(1)) == 0
     stream.write("a")
     stream.write("b")
-    assert woken == [1], "once for each time that somebody asked"
+    assert woken == [1], "once for each time that somebody asked or read"
+    assert file.read(1, 0) == b"a"
+    stream.write("c")
+    assert woken == [1, 1], "who is told of edges only does not ask again"
     assert file.poll(asked, None) == select.POLLIN
-    assert file.read(10, 0) == b"ab"
+    assert file.read(10, 1) == b"bc"
     assert file.poll(asked, lambda: woken.append(2)) == 0
     stream.close()
-    assert woken == [1, 2]
+    assert woken == [1, 1, 2]
     assert file.poll(asked, None) == select.POLLIN | select.POLLHUP
     left = opened(Stream())
     left.poll(asked, woken.append)

@@ -126,10 +126,12 @@ def test_an_entry_that_is_moved_away_leaves_a_copy_and_comes_back() -> None:
 
 def test_an_absent_entry_is_told_of_when_it_changes() -> None:
     mine = settings()
-    with Client(Dir({"s": mine}), coherence_wait=10.0) as client, client.open("s/level"):
+    with Client(Dir({"s": mine}), coherence_wait=10.0) as client, client.open("s/level") as held:
         assert client.read_text("s/level") == "info\n"
         client.unlink("s/level")
+        assert held.stat().st_size == 5
         mine.level = "debug"
+        assert held.stat().st_size == 6
         with client.open("s/level", os.O_RDONLY | os.O_CREAT) as file:
             assert file.read() == b"debug\n"
         assert client.stat("s/level").st_size == 6
