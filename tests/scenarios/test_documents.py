@@ -7,7 +7,7 @@ import dataclasses
 import errno
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import pytest
@@ -49,6 +49,11 @@ class Range:
     high: int
 
 
+class Pair(NamedTuple):
+    name: str
+    size: int
+
+
 def ini(number: int) -> configparser.ConfigParser:
     value = configparser.ConfigParser()
     value["pool"] = {"size": str(number)}
@@ -66,6 +71,7 @@ class Documents(Dir):
     sorted_: list[int] = entry(factory=lambda: [1, 2], validator=_sorted, name="sorted")
     point: Point = entry(factory=lambda: Point(1))
     range: Range = entry(factory=lambda: Range(1, 2))
+    pair: Pair = entry(Pair("a", 1))
     maybe: Point | None = entry(None)
     ini: configparser.ConfigParser = entry(factory=lambda: ini(1))
     maybe_ini: configparser.ConfigParser | None = entry(None)
@@ -77,6 +83,7 @@ WRITTEN = {
     "sorted": ("[3, 4, 5]", "[2, 1]"),
     "point": ('{"x": 5, "y": 6}', '{"y": 6}'),
     "range": ('{"low": 5, "high": 6}', "[]"),
+    "pair": ('["b", 2]', '["b", "x"]'),
     "maybe": ('{"x": 7, "y": 8}', '{"x": {}}'),
     "ini": ("[pool]\nsize = 2\n\n", "size"),
     "maybe_ini": ("[pool]\nsize = 2\n\n", "size"),

@@ -152,7 +152,20 @@ class Document:
 def _converter() -> Any:
     from cattrs.preconf.json import make_converter
 
-    return make_converter()
+    converter = make_converter()
+
+    def structure(cls: Any) -> Callable[[Any, Any], Any]:
+        # cattrs takes the annotations as they are written, and of named tuples only those that are classes.
+        hints = typing.get_type_hints(cls)
+        fields: Any = tuple[tuple(hints.get(name, Any) for name in cls._fields)]  # type: ignore[misc]
+        return lambda value, _: cls(*converter.structure(value, fields))
+
+    converter.register_structure_hook_factory(_is_named_tuple, structure)
+    return converter
+
+
+def _is_named_tuple(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
 
 
 # -------------------------------------------------------------------------------------------- one line each
