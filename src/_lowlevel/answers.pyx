@@ -13,6 +13,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memset, strlen, strncmp
 
 from fusetree._lowlevel.bodies cimport content_drop
+from fusetree._lowlevel.bounding cimport locked_looked_up
 from fusetree._lowlevel.capture cimport (
     OP_ACCESS,
     OP_GETATTR,
@@ -122,6 +123,7 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
         if entry_timeout > 0:
             slot.flags |= SLOT_ARMED
         locked_raise(table, child)
+        locked_looked_up(table, child, parent, name, length, hash)
     else:
         memset(&param, 0, sizeof(param))
         if entry_timeout > 0:

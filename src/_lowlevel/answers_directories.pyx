@@ -9,6 +9,7 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 
 from fusetree._lowlevel.answers_files cimport answer_release
+from fusetree._lowlevel.bounding cimport locked_give_back
 from fusetree._lowlevel.capture cimport OP_OPENDIR, OP_READDIR, OP_READDIRPLUS, OP_RELEASEDIR
 from fusetree._lowlevel.coherence cimport look_again, look_again_at_child, undo_lookup
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_reply_buf, fuse_reply_err, fuse_reply_open
@@ -71,6 +72,8 @@ cdef int answer_readdir(
             # Python makes the attributes of as many children as fit, and then answers.
             pthread_mutex_unlock(&table.lock)
             return 0
+    # Those of the replies before, which have arrived by now.
+    locked_give_back(table, ino, size // 64)
     changes = ft_load(&table.changes)
     flips = table.flips
     pthread_mutex_unlock(&table.lock)

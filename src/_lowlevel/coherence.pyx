@@ -16,6 +16,7 @@ from libc.errno cimport EIO
 from libc.string cimport strlen
 
 from fusetree._lowlevel.bodies cimport locked_directory
+from fusetree._lowlevel.bounding cimport locked_looked_up
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_entry_param,
     fuse_reply_attr,
@@ -158,6 +159,7 @@ cdef int send_entry(
             param.entry_timeout = 0
     param.ino = entry.node_id
     locked_raise(table, entry)
+    locked_looked_up(table, entry, parent, name, length, hash)
     changes = ft_load(&table.changes)
     pthread_mutex_unlock(&table.lock)
     result = fuse_reply_entry(req, param) if fi == NULL else fuse_reply_create(req, param, fi)

@@ -242,6 +242,25 @@ static inline int ft_notify_expire_entry(struct fuse_session *se, fuse_ino_t par
 #define FT_HAVE_PRUNE 1
 #endif
 
+/* The same for one inode with every libfuse, on a session of /dev/fuse: FUSE_NOTIFY_PRUNE of linux/fuse.h, protocol 7.45 */
+static inline int ft_prune(struct fuse_session *se, fuse_ino_t inode)
+{
+#if FT_HAVE_PRUNE
+	return fuse_lowlevel_notify_prune(se, &inode, 1);
+#else
+	struct {
+		uint32_t len;
+		int32_t error;
+		uint64_t unique;
+		uint32_t count;
+		uint32_t padding;
+		uint64_t spare;
+		uint64_t nodeid;
+	} message = { sizeof(message), 9, 0, 1, 0, 0, inode };
+	return write(fuse_session_fd(se), &message, sizeof(message)) < 0 ? -errno : 0;
+#endif
+}
+
 /* A capability that the headers do not name is 0: never offered, never wanted. */
 #ifndef FUSE_CAP_CACHE_SYMLINKS
 #define FUSE_CAP_CACHE_SYMLINKS 0

@@ -331,6 +331,13 @@ cdef class Connection:
         return (self.c_state.proto_major, self.c_state.proto_minor)
 
     @property
+    def prunes(self) -> bool:
+        """Whether the kernel knows FUSE_NOTIFY_PRUNE (protocol 7.45, Linux 6.18); a client on a socket does
+        not.
+        """
+        return not self.is_socket and self.c_state.proto_minor >= 45
+
+    @property
     def max_write(self) -> int:
         """Largest write in bytes, as agreed at INIT."""
         return self.c_state.agreed.max_write

@@ -14,6 +14,7 @@ Where the work is done, from the bottom up:
     notices      what the kernel must be told                        notifier   the loop that tells it
     changes      withdraws and queues, as the program says           reaper     letting go
     suspension   many changes as one
+    recency      who was looked up least recently                    bounding   gives back what is too much
     coherence    the rule by which answers leave                     answers    answered without Python
 """
 
@@ -25,6 +26,7 @@ from libc.stdint cimport int64_t, uint32_t, uint8_t, uintptr_t
 
 from fusetree._lowlevel.attributes cimport StatvfsData
 from fusetree._lowlevel.bodies cimport directory_release, table_reap
+from fusetree._lowlevel.bounding cimport bound_table
 from fusetree._lowlevel.changes cimport directory_moved, name_mistaken, name_removed, name_set, node_changed
 from fusetree._lowlevel.contents cimport content_of, content_of_file, publish, stale
 from fusetree._lowlevel.dirents cimport ReaddirToken
@@ -237,6 +239,14 @@ cdef class InodeTable:
         result.c_entry.entry_timeout = table.entry_timeout
         result.c_entry.attr_timeout = table.attr_timeout
         return result
+
+    def bound(self, uint64_t limit) -> None:
+        """Let the kernel know *limit* inodes, or not many more: of those that are too many, the ones that it
+        looked up least recently, and that are not open, are given back.
+        """
+        if limit == 0:
+            raise ValueError("the bound must be 1 or more")
+        bound_table(self.c_table, limit)
 
     def forget(self, uint64_t node_id, uint64_t count) -> None:
         """Lower a lookup count, as the kernel's FORGET does; unknown node ids are ignored."""
@@ -550,19 +560,22 @@ cdef class InodeTable:
         kernel by themselves.
 
         :param result: what the kernel is pretended to have answered: 0, or a negative errno.
-        :returns: tuples ``("inode", node_id, offset, length)``, ``("entry", directory_id, name)`` and
-            ``("delete", directory_id, child_id, name)``, names as bytes, in the order of the queue.
+        :returns: tuples ``("inode", node_id, offset, length)``, ``("entry", directory_id, name)``,
+            ``("delete", directory_id, child_id, name)`` and ``("prune", node_id)``, names as bytes, in the
+            order of the queue.
         """
         return take_due(self.c_table, result)
 
     # -------------------------------------------------------------------------------- threads
 
-    def run_notifier(self, uintptr_t session_pointer) -> None:
+    def run_notifier(self, uintptr_t session_pointer, *, bint prunes=False) -> None:
         """Send notices until :meth:`stop`: the body of the notifier's thread, of which there is one per
         table.
 
         :param session_pointer: address of libfuse's session, which must live until this returns.
+        :param prunes: the kernel lets go of single inodes (protocol 7.45, on a session of /dev/fuse).
         """
+        self.c_table.prunes = prunes
         with nogil:
             send_notices(self.c_table, <fuse_session *>session_pointer)
 

@@ -22,6 +22,7 @@ from libc.string cimport memcmp, memset
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_add_direntry, fuse_add_direntry_plus, fuse_entry_param
 from fusetree._lowlevel.libfuse.pthread cimport pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.packing cimport attributes_unpack
+from fusetree._lowlevel.recency cimport recency_seen
 from fusetree._lowlevel.table cimport (
     ARMED_ATTRIBUTES,
     ARMED_CONTENT,
@@ -247,8 +248,8 @@ cdef bint add(
 
 
 cdef bint locked_add_slot(
-        ft_table *table, fuse_req_t req, ft_fill *fill, bint plus, double entry_timeout, ft_slot *slot,
-        fuse_entry_param *param) noexcept nogil:
+        ft_table *table, fuse_req_t req, ft_fill *fill, bint plus, uint64_t node_id, double entry_timeout,
+        ft_slot *slot, fuse_entry_param *param) noexcept nogil:
     # A child whose attributes are not current goes out with node id 0: the kernel then takes the name alone,
     # and no count.
     cdef ft_entry *child = locked_find_node(table, slot.child) if plus else NULL
@@ -268,6 +269,8 @@ cdef bint locked_add_slot(
         return False
     if child != NULL:
         locked_raise(table, child)
+        if table.recency != NULL:
+            recency_seen(table.recency, child.node_id, node_id, slot.name, slot.length, slot.hash)
         fill.counted[fill.counted_used] = child.node_id
         fill.counted_used += 1
         if left > 0:
@@ -327,8 +330,8 @@ cdef int listing_fill(
             while i < stop:
                 if directory.slots[i].name != NULL:
                     if not locked_add_slot(
-                            table, req, fill, plus, locked_entry_timeout(table, entry), &directory.slots[i],
-                            &param):
+                            table, req, fill, plus, node_id, locked_entry_timeout(table, entry),
+                            &directory.slots[i], &param):
                         more = False
                         break
                 cookie = directory.slots[i].cookie

@@ -10,6 +10,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr
 
 from fusetree._lowlevel.bodies cimport directory_release, locked_directory
+from fusetree._lowlevel.bounding cimport locked_give_back
 from fusetree._lowlevel.contents cimport stale
 from fusetree._lowlevel.libfuse.pthread cimport ft_load, pthread_mutex_lock, pthread_mutex_unlock
 from fusetree._lowlevel.listing cimport (
@@ -209,6 +210,7 @@ cdef int fill_token(ft_table *table, ReaddirToken token, uint64_t node_id, int64
         entry = locked_find(table, node_id)
         token.c_change = entry.change if entry != NULL else 0
         token.c_changes = ft_load(&table.changes)
+        locked_give_back(table, node_id, token.c_size // 64)
         pthread_mutex_unlock(&table.lock)
     fill.buffer = token.c_buffer
     fill.size = token.c_size

@@ -30,6 +30,8 @@ cdef ft_notice *locked_queue_inode(ft_table *table, ft_entry *entry, bint conten
 cdef ft_notice *locked_queue_name(
     ft_table *table, uint64_t directory_id, uint64_t child_id, const char *name, size_t length,
     uint32_t hash) noexcept nogil
+# Let the kernel let go of an inode, if nobody uses it
+cdef void locked_queue_prune(ft_table *table, uint64_t node_id) noexcept nogil
 # A deletion on its way becomes a mere change
 cdef void locked_name_is_back(ft_notice *notice) noexcept nogil
 cdef ft_notice *locked_pending_name(

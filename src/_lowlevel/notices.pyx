@@ -42,6 +42,7 @@ from fusetree._lowlevel.table cimport (
     NOTICE_DONE,
     NOTICE_ENTRY,
     NOTICE_INODE,
+    NOTICE_PRUNE,
     NOTICE_QUEUED,
     NOTICE_RETRYING,
     PENDING_BUCKETS,
@@ -198,6 +199,12 @@ cdef ft_notice *locked_queue_name(
     table.pending_names += 1
     locked_enqueue(table, notice)
     return notice
+
+
+cdef void locked_queue_prune(ft_table *table, uint64_t node_id) noexcept nogil:
+    cdef ft_notice *notice = notice_new(table, NOTICE_PRUNE, node_id, 0)
+    if notice != NULL:
+        locked_enqueue(table, notice)
 
 
 # ------------------------------------------------------------------------------------ handlers on directories

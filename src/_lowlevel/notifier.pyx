@@ -10,11 +10,12 @@ Rule 3: ENOENT for an inode whose lookup count is above zero means "not yet" (th
 The states of a notice are drawn in `notices.pyx`.
 """
 
-from libc.errno cimport EBADF, ECONNRESET, ENODEV, ENOENT, ENOTCONN, EPERM, EPIPE
+from libc.errno cimport EBADF, ECONNRESET, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTCONN, EPERM, EPIPE
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
 from fusetree._lowlevel.libfuse.lowlevel cimport (
+    ft_prune,
     fuse_lowlevel_notify_delete,
     fuse_lowlevel_notify_inval_entry,
     fuse_lowlevel_notify_inval_inode,
@@ -30,12 +31,15 @@ from fusetree._lowlevel.libfuse.pthread cimport (
 )
 from fusetree._lowlevel.notices cimport Ticket, bucket, is_done, notice_unref
 from fusetree._lowlevel.packing cimport monotonic_ns, timespec_of
+from fusetree._lowlevel.recency cimport recency_asked
 from fusetree._lowlevel.table cimport (
     BODY_DIRECTORY,
     NOTICE_DEFERRED,
     NOTICE_DELETE,
     NOTICE_DONE,
+    NOTICE_ENTRY,
     NOTICE_INODE,
+    NOTICE_PRUNE,
     NOTICE_RETRYING,
     NOTICE_SENDING,
     ft_directory,
@@ -58,6 +62,9 @@ cdef void done(ft_table *table, ft_notice *notice) noexcept nogil:
         entry = locked_find(table, notice.node_id)
         if entry != NULL and entry.notice == notice:
             entry.notice = NULL
+    elif notice.kind == NOTICE_PRUNE:
+        if table.recency != NULL:
+            recency_asked(table.recency, notice.node_id)
     else:
         where = bucket(table, notice.node_id, notice.hash)
         while where[0] != notice:
@@ -115,7 +122,7 @@ cdef ft_notice *locked_next_notice(ft_table *table) noexcept nogil:
         if entry == NULL or not locked_known(entry):
             done(table, notice)         # forgotten meanwhile: the kernel holds nothing of it
             continue
-        if notice.kind != NOTICE_INODE and entry.flags & BODY_DIRECTORY:
+        if (notice.kind == NOTICE_ENTRY or notice.kind == NOTICE_DELETE) and entry.flags & BODY_DIRECTORY:
             directory = <ft_directory *>entry.body
             if directory.handlers > 0:
                 defer(table, directory, notice)
@@ -141,7 +148,10 @@ cdef void locked_notice_sent(ft_table *table, ft_notice *notice, int result) noe
             table.retrying = notice
             table.retried += 1
             return
-    if result == 0 or result == -ENOENT:
+    if notice.kind == NOTICE_PRUNE and (result == -EINVAL or result == -ENOSYS):
+        table.prunes = 0        # names are forgotten instead, from now on
+        table.failed += 1
+    elif result == 0 or result == -ENOENT:
         table.sent += 1
     elif (result == -ENODEV or result == -ENOTCONN or result == -EBADF or result == -EPERM or result == -EPIPE
             or result == -ECONNRESET):
@@ -187,6 +197,8 @@ cdef void locked_drop_all(ft_table *table) noexcept nogil:
 cdef int send(fuse_session *session, const ft_notice *notice) noexcept nogil:
     if notice.kind == NOTICE_INODE:
         return fuse_lowlevel_notify_inval_inode(session, notice.node_id, 0 if notice.content else -1, 0)
+    if notice.kind == NOTICE_PRUNE:
+        return ft_prune(session, notice.node_id)
     if notice.kind == NOTICE_DELETE:
         return fuse_lowlevel_notify_delete(
             session, notice.node_id, notice.child_id, notice.name, notice.length)
@@ -274,6 +286,8 @@ cdef list take_due(ft_table *table, int result):
             break
         if notice.kind == NOTICE_INODE:
             taken.append(("inode", notice.node_id, 0 if notice.content else -1, 0))
+        elif notice.kind == NOTICE_PRUNE:
+            taken.append(("prune", notice.node_id))
         elif notice.kind == NOTICE_DELETE:
             taken.append(("delete", notice.node_id, notice.child_id, notice.name[:notice.length]))
         else:

@@ -10,6 +10,7 @@ cdef class TableStatistics:
     cdef readonly uint64_t entries
     cdef readonly uint64_t lookups
     cdef readonly uint64_t pins
+    cdef readonly uint64_t given_back
     cdef readonly uint64_t handles
     cdef readonly uint64_t armed
     cdef readonly uint64_t contents

@@ -18,7 +18,8 @@ cdef class TableStatistics:
 
 
 STATISTICS = (
-    "entries", "lookups", "pins", "handles", "armed", "contents", "dead", "reaped", "reaper_wakeups",
+    "entries", "lookups", "pins", "given_back",
+    "handles", "armed", "contents", "dead", "reaped", "reaper_wakeups",
     "answered_in_c",
     "notices_waiting", "notices_sent", "notices_retried", "notices_deferred", "notices_dropped",
     "notices_failed",
@@ -31,6 +32,7 @@ cdef TableStatistics statistics_of(ft_table *table):
     result.entries = table.entries
     result.lookups = table.lookups
     result.pins = table.pins
+    result.given_back = table.recency.taken if table.recency != NULL else 0
     result.handles = table.handles_open
     result.armed = table.armed
     result.contents = table.contents

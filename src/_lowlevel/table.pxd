@@ -56,6 +56,7 @@ cdef enum ft_notice_kind:
     NOTICE_INODE
     NOTICE_ENTRY
     NOTICE_DELETE
+    NOTICE_PRUNE                # node_id alone: nobody waits for it, and it is found by nobody
 
 cdef enum ft_notice_state:
     NOTICE_QUEUED
@@ -148,6 +149,26 @@ cdef struct ft_notice:
     uint32_t hash
     char name[1]                # length bytes and a NUL
 
+cdef struct ft_known:           # an inode that the kernel looked up, in order of recency
+    uint64_t node_id
+    uint64_t parent_id          # under which name it was looked up last
+    ft_known *newer
+    ft_known *older
+    ft_known *chain             # index by node id
+    uint32_t hash
+    uint16_t length
+    uint8_t leaving             # the kernel was asked to let it go
+    char name[1]                # length bytes
+
+cdef struct ft_recency:
+    uint64_t limit
+    uint64_t count              # those in the list
+    uint64_t taken              # those that were taken from it so far
+    ft_known *newest
+    ft_known *oldest
+    ft_known **buckets
+    int shift
+
 cdef struct ft_handle:
     uint32_t generation         # raised at each release: an old fh is never taken for a new one
     uint32_t flags
@@ -207,6 +228,9 @@ cdef struct ft_table:
     int told                    # while a change is recorded: the kernel made it, so no notice is queued
     # odd while many changes are recorded as one: then C answers nothing of what may change
     uint64_t flips
+    # bound of the inodes that are known; NULL: none
+    ft_recency *recency
+    int prunes                  # the kernel knows FUSE_NOTIFY_PRUNE
     # counters
     uint64_t contents           # ft_content alive
     uint64_t answered

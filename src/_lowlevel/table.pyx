@@ -30,6 +30,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_unlock,
 )
 from fusetree._lowlevel.packing cimport attributes_pack, monotonic_ns
+from fusetree._lowlevel.recency cimport recency_forgotten, recency_free
 
 cdef enum:
     FIRST_INDEX_BITS = 6
@@ -100,6 +101,7 @@ cdef void table_free(ft_table *table) noexcept nogil:
     pthread_cond_destroy(&table.delivered)
     pthread_cond_destroy(&table.reaper)
     pthread_mutex_destroy(&table.lock)
+    recency_free(table.recency)
     free(table.handles)
     free(table.by_id)
     free(table.by_node)
@@ -225,6 +227,8 @@ cdef void settle(ft_table *table, ft_entry *entry) noexcept nogil:
         return
     index_remove(table, entry)
     table.entries -= 1
+    if table.recency != NULL:
+        recency_forgotten(table.recency, entry.node_id)
     if entry.flags & ARMED:
         table.armed -= 1
     if entry.flags & BODY_DIRECTORY:

@@ -63,7 +63,7 @@ def told(table: InodeTable, *, again: Sequence[tuple[object, ...]] = ()) -> list
 class QuietTable(InodeTable):
     """Sends nothing by itself: tests look at the queue with `take_notices`."""
 
-    def run_notifier(self, session_pointer: int) -> None:
+    def run_notifier(self, session_pointer: int, *, prunes: bool = False) -> None:
         return
 
 

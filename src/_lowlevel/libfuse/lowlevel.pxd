@@ -192,6 +192,8 @@ cdef extern from "compat.h" nogil:
     int ft_backing_close(fuse_session *se, int backing_id)
     int ft_notify_expire_entry(fuse_session *se, fuse_ino_t parent, const char *name, size_t length)
     int fuse_lowlevel_notify_increment_epoch(fuse_session *se)
+    # Of compat.h, with every libfuse
+    int ft_prune(fuse_session *se, fuse_ino_t inode)
     int fuse_lowlevel_notify_prune(fuse_session *se, fuse_ino_t *inodes, uint32_t count)
 
     void *fuse_req_userdata(fuse_req_t req)

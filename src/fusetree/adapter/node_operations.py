@@ -35,6 +35,7 @@ class NodeOperations(
         coherence_wait: For how long a change waits until the kernel has been told of it, in seconds.
         checks_permissions: Whether the kernel checks permissions (the mount option `default_permissions`),
             and so ACLs where the tree has any.
+        max_cached_nodes: How many nodes the kernel may know, or not many more; None: any number.
 
     Raises:
         TypeError: `root` is no directory node.

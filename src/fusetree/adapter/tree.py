@@ -55,6 +55,7 @@ class TreeOperations(Operations):
         ro: Whether everything that would change something is refused with EROFS.
         coherence_wait: For how long a change waits until the kernel has been told of it, in seconds.
         checks_permissions: Whether the kernel checks permissions (`default_permissions`).
+        max_cached_nodes: How many nodes the kernel may know, or not many more; None: any number.
     """
 
     inode_table: InodeTable
@@ -69,6 +70,7 @@ class TreeOperations(Operations):
         ro: bool = False,
         coherence_wait: float = 0.1,
         checks_permissions: bool = True,
+        max_cached_nodes: int | None = None,
     ) -> None:
         if getattr(root, "file_type", None) != S_IFDIR:
             raise TypeError(f"the root of a tree is a directory node, not {type(root).__name__}")
@@ -86,6 +88,8 @@ class TreeOperations(Operations):
         self.node: Callable[[int], Any] = self.inode_table.node
         #: What getxattr on the root answers whatever the root has: a name, and what makes the value.
         self.own_xattrs: dict[bytes, Callable[[], bytes]] = {}
+        if max_cached_nodes is not None:
+            self.inode_table.bound(max_cached_nodes)
         self.observer = CacheObserver(self.inode_table, coherence_wait)
         self.kinds = Kinds()
         self.watches = Watches()

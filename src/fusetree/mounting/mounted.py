@@ -241,6 +241,7 @@ def mount(
     workers: int = 8,
     strict: bool = False,
     coherence_wait: float = 0.1,
+    max_cached_nodes: int | None = None,
     ro: bool = False,
     allow_other: bool = False,
     default_permissions: bool = True,
@@ -264,6 +265,8 @@ def mount(
         strict: an exception in a handler that is a bug is raised out of the `with` block or `close()`, for
             tests.
         coherence_wait: how many seconds a change to a node may wait until the kernel has been told of it.
+        max_cached_nodes: how many nodes the kernel may know, or not many more, for trees that are huge: those
+            that were looked up least recently, and are not open, are given back.  None: any number.
         ro: mount read-only; every write is refused with EROFS.
         allow_other: let other users in.  For everybody but root it needs `user_allow_other` in
             `/etc/fuse.conf`.
@@ -293,6 +296,7 @@ def mount(
         workers=workers,
         strict=strict,
         coherence_wait=coherence_wait,
+        max_cached_nodes=max_cached_nodes,
         ro=ro,
         allow_other=allow_other,
         default_permissions=default_permissions,
@@ -311,6 +315,7 @@ def mount(
         ro=settings.read_only,
         coherence_wait=coherence_wait,
         checks_permissions=default_permissions,
+        max_cached_nodes=max_cached_nodes,
     )
     session = None
     try:

@@ -19,6 +19,15 @@ def _is_worker_count(instance: object, attribute: attrs.Attribute[int], value: o
         raise ValueError(f"workers={value}: at least one handler must be able to run")
 
 
+def _is_bound(instance: object, attribute: attrs.Attribute[int | None], value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"max_cached_nodes is an int or None, not {value!r}")
+    if value < 1:
+        raise ValueError(f"max_cached_nodes={value}: the kernel must be able to know one node at least")
+
+
 @attrs.frozen(kw_only=True)
 class MountOptions(KernelOptions):
     """Everything that `mount()` can be told, checked.
@@ -28,6 +37,7 @@ class MountOptions(KernelOptions):
         workers: how many handlers may run at the same time.
         strict: an exception in a handler that is a bug (not an `OSError`) is raised out of the mount.
         coherence_wait: how many seconds a change may wait until the kernel has been told of it.
+        max_cached_nodes: how many nodes the kernel may know, or not many more; None: any number.
         ro: mounted read-only; the kernel refuses every write with EROFS.
         allow_other: other users may use the mount.
         default_permissions: the kernel checks mode, owner and group.
@@ -45,6 +55,7 @@ class MountOptions(KernelOptions):
     workers: int = attrs.field(default=8, validator=_is_worker_count)
     strict: bool = attrs.field(default=False, validator=is_flag)
     coherence_wait: float = attrs.field(default=0.1, validator=is_seconds)
+    max_cached_nodes: int | None = attrs.field(default=None, validator=_is_bound)
     default_permissions: bool = attrs.field(default=True, validator=is_flag)
     fsname: str = attrs.field(default="fusetree", validator=is_label)
     subtype: str = attrs.field(default="fusetree", validator=is_label)

@@ -220,8 +220,9 @@ class Session(Notifying):
         table = self.operations.inode_table
         if table is not None:
             pointer = self._connection.pointer
+            prunes = self._connection.prunes
             self._helpers = [
-                start_thread("fusetree-notifier", lambda: table.run_notifier(pointer)),
+                start_thread("fusetree-notifier", lambda: table.run_notifier(pointer, prunes=prunes)),
                 start_thread("fusetree-reaper", table.run_reaper),
             ]
 
