@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fusetree.nodes.names import check_name
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from fusetree.routing.route import ListRoute
 
 __all__ = ["Names", "kinds_of"]
+
+
+# What is certainly a container, and quickly told to be one.
+_PLAIN: Final = frozenset({dict, frozenset, list, set, tuple, type({}.keys())})
 
 
 class Names:
@@ -23,7 +27,7 @@ class Names:
     """
 
     def __init__(self, listing: ListRoute[Any], told: Any) -> None:
-        if isinstance(told, (str, bytes)) or not isinstance(told, Iterable):
+        if type(told) not in _PLAIN and (isinstance(told, (str, bytes)) or not isinstance(told, Iterable)):
             raise TypeError(f"{listing}: the handler must return an iterable of names, not {told!r}")
         self._listing = listing
         self._told: Any = told
@@ -36,8 +40,11 @@ class Names:
     def has(self, found: dict[str, Any]) -> bool:
         """Whether the values of a name are among it."""
         told = self._told
-        key = next(iter(found.values())) if len(found) == 1 else tuple(found.values())
-        if len(found) == 1 and isinstance(told, Container):
+        if len(found) == 1:
+            (key,) = found.values()
+        else:
+            key = tuple(found.values())
+        if len(found) == 1 and (type(told) in _PLAIN or isinstance(told, Container)):
             return key in told or (isinstance(told, (list, tuple)) and found in told)
         return any(item in (key, found) for item in told)
 

@@ -23,7 +23,7 @@ from fusetree.nodes.owed import Owed
 from fusetree.nodes.refusals import refused
 from fusetree.routing.ondemand import OnDemandDir
 from fusetree.routing.path_nodes import PathFile, PathLink, PathMember, PathSpecial
-from fusetree.routing.path_values import checked, file_system_size, number_of, type_of
+from fusetree.routing.path_values import checked, file_system_size, kind_of, value_of
 from fusetree.routing.positions import Position
 from fusetree.routing.steps import stepwise
 
@@ -56,7 +56,18 @@ class PathDir(PathMember, OnDemandDir):
 
     def lookup(self, name: str) -> Any:
         """The node of a name and its attributes, as `getattr` tells."""
-        return self._lookup_(name)
+        position = self._position_
+        tree = position.tree
+        if tree.hidden and not position.names and name in tree.hidden:
+            return None
+        path = position.below(name)
+        try:
+            found = tree.operations.getattr(path)
+        except FileNotFoundError:
+            return self._missed_(name, path)
+        if type(found) is CoroutineType:
+            return self._lookup_later_(name, path, Owed(found))
+        return self._found_(name, found)
 
     def child(self, name: str) -> Node | None:
         """The node of a name, or None."""
@@ -70,35 +81,37 @@ class PathDir(PathMember, OnDemandDir):
 
     # ---- looking
 
-    @stepwise
-    def _lookup_(self, name: str) -> Steps:
-        position = self._position_
-        tree = position.tree
-        if tree.hidden and not position.names and name in tree.hidden:
-            return None
-        path = position.below(name)
+    async def _lookup_later_(self, name: str, path: str, owed: Owed) -> Any:
         try:
-            found = yield tree.operations.getattr(path)
+            return self._found_(name, await owed.coroutine)
         except FileNotFoundError:
-            now = position.below(name)
-            if now == path:
-                self._vanished_(name)
-                return None
-            found = yield tree.operations.getattr(now)  # a directory above has moved meanwhile
+            again = self._missed_(name, path)
+            return await again if isinstance(again, CoroutineType) else again
+
+    @stepwise
+    def _missed_(self, name: str, path: str) -> Steps:
+        """Nothing was found; unless a directory above has moved meanwhile, there is nothing."""
+        now = self._position_.below(name)
+        if now == path:
+            self._vanished_(name)
+            return None
+        found = yield self._position_.tree.operations.getattr(now)
+        return self._found_(name, found)
+
+    def _found_(self, name: str, found: Any) -> Any:
         node = self._node_of_(name, checked(found))
         return node, node._told_(found)
 
     def _node_of_(self, name: str, found: Any) -> Any:
         """The node that a name has, by what `getattr` told of it."""
-        file_type = type_of(found)
-        inode = number_of(found, "st_ino") or 0
+        file_type, inode, nlink = kind_of(found)
         known: Any = self._known_as_(name)
         if known is not None:
             if _is_still(known, file_type, inode, found):
                 return known
             self._vanished_(name)
         tree = self._position_.tree
-        shared = inode and file_type != stat.S_IFDIR and (number_of(found, "st_nlink") or 1) > 1
+        shared = inode and nlink > 1 and file_type != stat.S_IFDIR
         if shared:
             other: Any = tree.by_inode.get((inode, file_type))
             if other is not None and not other._position_.removed:
@@ -106,7 +119,7 @@ class PathDir(PathMember, OnDemandDir):
         made = tree.class_of(file_type)(tree, self, name, ino=inode)
         made._position_.inode = inode
         if isinstance(made, PathSpecial):
-            made._rdev_ = number_of(found, "st_rdev") or 0
+            made._rdev_ = value_of(found, "st_rdev") or 0
         elif isinstance(made, PathLink):
             made._mark_ = _mark(found)
         if shared:
@@ -405,8 +418,7 @@ def _is_still(known: Any, file_type: int, inode: int, found: Any) -> bool:
 
 
 def _mark(found: Any) -> tuple[Any, Any]:
-    get = found.get if hasattr(found, "get") else lambda key: getattr(found, key, None)
-    return get("st_size"), get("st_mtime")
+    return value_of(found, "st_size"), value_of(found, "st_mtime")
 
 
 def _name_of(item: Any) -> str:

@@ -16,12 +16,14 @@ from collections.abc import Generator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import attrs
+
 from fusetree.nodes import Attributes, FileNode, Node, Symlink
 from fusetree.nodes.base import node_class
 from fusetree.nodes.owed import Owed
 from fusetree.nodes.refusals import refused
 from fusetree.nodes.special import SpecialNode
-from fusetree.routing.path_values import attributes_of, checked, time_of, type_of
+from fusetree.routing.path_values import attributes_of, checked, kind_of, time_of
 from fusetree.routing.positions import Position
 from fusetree.routing.steps import stepwise
 
@@ -56,8 +58,6 @@ MEMBER_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "removexattr": ("removexattr",),
 }
 DIRECTORY_METHODS: Final[dict[str, tuple[str, ...]]] = {
-    "lookup": (),
-    "list": (),
     "create": ("create", "mknod"),
     "mkdir": ("mkdir",),
     "mknod": ("mknod",),
@@ -142,28 +142,16 @@ class PathMember(_Base):
 
     def _told_(self, found: Any) -> Attributes:
         """Attributes, of what the handler said."""
-        position = self._position_
-        if type_of(found) != self.file_type:
+        if kind_of(found)[0] != self.file_type:
             raise refused(errno.ESTALE)  # something else has this path now
-        told = attributes_of(found, in_ns=position.tree.operations.use_ns)
-        known = len(position.names)
+        position = self._position_
+        told = attributes_of(found, position.tree.operations.use_ns)
         if position.removed:
-            nlink: int | None = 0
-        elif self.file_type != stat.S_IFDIR and (told.nlink or 1) < known:
-            nlink = known
-        else:
-            return told
-        return Attributes(
-            mode=told.mode,
-            uid=told.uid,
-            gid=told.gid,
-            size=told.size,
-            nlink=nlink,
-            blocks=told.blocks,
-            atime_ns=told.atime_ns,
-            mtime_ns=told.mtime_ns,
-            ctime_ns=told.ctime_ns,
-        )
+            return attrs.evolve(told, nlink=0)
+        names = position.names
+        if len(names) > 1 and (told.nlink or 1) < len(names):
+            return attrs.evolve(told, nlink=len(names))
+        return told
 
     @stepwise
     def _setattr_(self, changes: Attributes) -> Steps:

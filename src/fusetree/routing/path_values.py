@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fusetree.nodes import Attributes, FileSystemSize
 
-__all__ = ["attributes_of", "checked", "file_system_size", "number_of", "time_of", "type_of"]
+__all__ = ["attributes_of", "checked", "file_system_size", "kind_of", "time_of", "value_of"]
 
 _TIMES: Final = ("st_atime", "st_mtime", "st_ctime")
 
@@ -21,69 +20,76 @@ def checked(result: Any) -> Any:
     return result
 
 
-def number_of(found: Any, key: str) -> int | None:
-    """One value of what `getattr` returned: a dict, or an object such as `os.stat_result`."""
-    value = found.get(key) if isinstance(found, Mapping) else getattr(found, key, None)
-    return None if value is None else int(value)
+def _getter(found: Any) -> Callable[[str], Any]:
+    """What asks for one value of what `getattr` returned: a dict, or an object such as `os.stat_result`."""
+    if type(found) is dict or isinstance(found, Mapping):
+        get: Callable[[str], Any] = found.get
+        return get
+    return lambda key: getattr(found, key, None)
 
 
-def type_of(found: Any) -> int:
-    """The file type that `getattr` told.
+def kind_of(found: Any) -> tuple[int, int, int]:
+    """File type, inode number (0: none) and number of names that `getattr` told.
 
     Raises:
-        TypeError: It told none.
+        TypeError: It told no file type.
     """
-    mode = number_of(found, "st_mode")
-    if mode is None or not stat.S_IFMT(mode):
+    get = _getter(found)
+    file_type = (get("st_mode") or 0) & 0o170000
+    if not file_type:
         raise TypeError(f"getattr() must tell st_mode with the file type (stat.S_IFREG, ...), not {found!r}")
-    return stat.S_IFMT(mode)
+    return file_type, get("st_ino") or 0, get("st_nlink") or 1
 
 
-def attributes_of(found: Any, *, in_ns: bool) -> Attributes:
+def value_of(found: Any, key: str) -> Any:
+    """One value of what `getattr` returned; None when it told none."""
+    return _getter(found)(key)
+
+
+def attributes_of(found: Any, in_ns: bool) -> Attributes:
     """What `getattr` returned.
 
     Arguments:
         found: A dict with keys as in struct stat, or an object with such attributes.
         in_ns: Whether the times of a dict are nanoseconds, and not seconds.
     """
-    if not isinstance(found, Mapping):
+    if type(found) is not dict and not isinstance(found, Mapping):
         return _of_object(found)
     get = found.get
-    mode = get("st_mode")
+    atime, mtime, ctime = get("st_atime"), get("st_mtime"), get("st_ctime")
     return Attributes(
-        mode=None if mode is None else mode & 0o7777,
+        mode=get("st_mode", 0) & 0o7777,
         uid=get("st_uid"),
         gid=get("st_gid"),
         size=get("st_size"),
         nlink=get("st_nlink"),
         blocks=get("st_blocks"),
-        atime_ns=_ns(get("st_atime"), in_ns),
-        mtime_ns=_ns(get("st_mtime"), in_ns),
-        ctime_ns=_ns(get("st_ctime"), in_ns),
+        atime_ns=None if atime is None else _ns(atime, in_ns),
+        mtime_ns=None if mtime is None else _ns(mtime, in_ns),
+        ctime_ns=None if ctime is None else _ns(ctime, in_ns),
     )
 
 
 def _of_object(found: Any) -> Attributes:
-    times = []
+    times: list[int | None] = []
     for name in _TIMES:
-        exact = getattr(found, f"{name}_ns", None)
-        times.append(_ns(getattr(found, name, None), False) if exact is None else int(exact))
+        exact, seconds = getattr(found, f"{name}_ns", None), getattr(found, name, None)
+        times.append(exact if exact is not None or seconds is None else _ns(seconds, False))
+    get = _getter(found)
     return Attributes(
         mode=found.st_mode & 0o7777,
-        uid=number_of(found, "st_uid"),
-        gid=number_of(found, "st_gid"),
-        size=number_of(found, "st_size"),
-        nlink=number_of(found, "st_nlink"),
-        blocks=number_of(found, "st_blocks"),
+        uid=get("st_uid"),
+        gid=get("st_gid"),
+        size=get("st_size"),
+        nlink=get("st_nlink"),
+        blocks=get("st_blocks"),
         atime_ns=times[0],
         mtime_ns=times[1],
         ctime_ns=times[2],
     )
 
 
-def _ns(value: float | None, in_ns: bool) -> int | None:
-    if value is None:
-        return None
+def _ns(value: float, in_ns: bool) -> int:
     if in_ns:
         return int(value)
     seconds = int(value // 1)

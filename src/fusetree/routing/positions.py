@@ -32,7 +32,7 @@ class Position:
         handles: What is open of it.
     """
 
-    __slots__ = ("_at", "handles", "hidden", "inode", "names", "removed", "tree")
+    __slots__ = ("_at", "_prefix", "handles", "hidden", "inode", "names", "removed", "tree")
 
     def __init__(self, tree: PathTree, directory: PathDir | None, name: str) -> None:
         self.tree = tree
@@ -41,8 +41,9 @@ class Position:
         self.removed = False
         self.hidden = ""
         self.handles: tuple[PathHandle, ...] = ()
-        # When the path was put together, and the path.
+        # When the path was put together, and the path; for directories, with what names below follow.
         self._at: tuple[int, str] = (_NEVER, "")
+        self._prefix: tuple[int, str] = (_NEVER, "")
 
     def path(self) -> str:
         """The path that handlers get."""
@@ -65,8 +66,13 @@ class Position:
 
     def below(self, name: str) -> str:
         """The path of a name in this directory."""
-        path = self.path()
-        return f"/{name}" if path == "/" else f"{path}/{name}"
+        moves, prefix = self._prefix
+        if moves != self.tree.moves:
+            moves = self.tree.moves
+            path = self.path()
+            prefix = path if path == "/" else f"{path}/"
+            self._prefix = (moves, prefix)
+        return prefix + name
 
     # ---- changing; with the lock of the tree held
 

@@ -23,7 +23,7 @@ from fusetree.routing.listings import Names, kinds_of
 from fusetree.routing.ondemand import OnDemandDir
 from fusetree.routing.route import FileRoute, LinkRoute, ListRoute, MountedNode
 from fusetree.routing.route_files import RangedFile, RouteFile, class_of
-from fusetree.routing.steps import collected, stepwise
+from fusetree.routing.steps import collected, owed, stepwise
 
 if TYPE_CHECKING:
     from fusetree.routing.pattern import Segment
@@ -72,22 +72,49 @@ class RouteDir(OnDemandDir):
 
     # ---- what programs ask
 
-    @stepwise
-    def lookup(self, name: str) -> Steps:
+    def lookup(self, name: str) -> Any:
         """The node of a name: a literal one, or what the list knows, or what a pattern takes."""
         literal = self._tree_().get(name)
         if literal is not None:
             return literal
+        known = self._known_as_(name)
+        if not isinstance(known, (RouteFile, RangedFile)) or known._own_ is None:
+            return self._search_(name)
+        # The name need not be matched again.
+        listing = self._at_.listing
+        if listing is None or not listing.complete:
+            return known
+        names = self._kept_()
+        if names is None:
+            told = listing.handler(**self._values_)
+            if isinstance(told, (CoroutineType, AsyncIterator)):
+                return self._known_later_(name, known, owed(told))
+            names = self._keep_(told)
+        return known if names.has(known._own_) else self._search_(name)
+
+    async def _known_later_(self, name: str, known: RouteFile | RangedFile, told: Owed) -> Any:
+        value = await told.coroutine
+        names = self._keep_(await collected(value) if isinstance(value, AsyncIterator) else value)
+        if known._own_ is not None and names.has(known._own_):
+            return known
+        found = self._search_(name)
+        return await found if isinstance(found, CoroutineType) else found
+
+    @stepwise
+    def _search_(self, name: str) -> Steps:
         fixed = self._at_.literals.get(name)
         if fixed is not None and isinstance(fixed.leaf, LinkRoute):
             return self._link_(name, (yield fixed.leaf.handler(**self._values_)))
-        for segment, place, found in self._candidates_(name):
+        for number, (segment, place, found) in enumerate(self._candidates_(name)):
             exists = yield from self._exists_(segment, found)
             if not exists:
                 continue
             if isinstance(place.leaf, LinkRoute):
                 return self._link_(name, (yield place.leaf.handler(**self._values_, **found)))
-            return self._make_(name, place, found)
+            node = self._make_(name, place, found)
+            if number == 0 and isinstance(node, (RouteFile, RangedFile)):
+                node._own_ = found
+            return node
         return None
 
     def list(self) -> Any:
@@ -101,7 +128,7 @@ class RouteDir(OnDemandDir):
         if names is None:
             told = listing.handler(**self._values_)
             if isinstance(told, (CoroutineType, AsyncIterator)):
-                return self._list_later_(fixed, Owed(told) if isinstance(told, CoroutineType) else told)
+                return self._list_later_(fixed, owed(told) if isinstance(told, CoroutineType) else told)
             names = self._keep_(told)
         return self._names_(fixed, names)
 

@@ -35,16 +35,20 @@ class RouteFile(ComputedFile):
 
     _route_: FileRoute[Any]
     _values_: Values
+    # Those that its name alone has, if no other pattern takes the name first.
+    _own_: Values | None
 
     def __init__(self, route: FileRoute[Any], values: Values) -> None:
         ComputedFile.__init__(self, functools.partial(route.handler, **values), route.options, route.hints)
         self._mode_ = route.mode
         self._route_ = route
         self._values_ = values
+        self._own_ = None
 
     def _bind_(self, values: Values) -> None:
         """The parameters have other values from now on: it was renamed."""
         self._values_ = values
+        self._own_ = None
         self._function_ = functools.partial(self._route_.handler, **values)
 
     @property
@@ -90,11 +94,14 @@ class RangedFile(FileNode):
 
     _route_: FileRoute[Any]
     _values_: Values
+    # Those that its name alone has, if no other pattern takes the name first.
+    _own_: Values | None
 
     def __init__(self, route: FileRoute[Any], values: Values) -> None:
         FileNode.__init__(self, mode=route.mode)
         self._route_ = route
         self._values_ = values
+        self._own_ = None
 
     @property
     def ttl(self) -> float:
@@ -116,6 +123,7 @@ class RangedFile(FileNode):
     def _bind_(self, values: Values) -> None:
         """The parameters have other values from now on: it was renamed."""
         self._values_ = values
+        self._own_ = None
 
     def _doc_(self) -> str | None:
         return function_doc(self._route_.handler)

@@ -20,7 +20,7 @@ from fusetree.nodes.owed import Owed
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["collected", "stepwise"]
+__all__ = ["collected", "owed", "stepwise"]
 
 
 def stepwise(function: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
@@ -35,20 +35,21 @@ def stepwise(function: Callable[..., Generator[Any, Any, Any]]) -> Callable[...,
                 value = steps.send(value)
         except StopIteration as end:
             return end.value
-        return _rest(steps, _owed(value))
+        return _rest(steps, owed(value))
 
     return method
 
 
-def _owed(value: Any) -> Owed:
+def owed(value: Any) -> Owed:
+    """What a coroutine, or an asynchronous generator as a list, is going to bring."""
     return Owed(value if isinstance(value, CoroutineType) else collected(value))
 
 
-async def _rest(steps: Generator[Any, Any, Any], owed: Owed) -> Any:
+async def _rest(steps: Generator[Any, Any, Any], awaited: Owed) -> Any:
     while True:
         step: Callable[[Any], Any] = steps.send
         try:
-            value = await owed.coroutine
+            value = await awaited.coroutine
             if isinstance(value, AsyncIterator):
                 value = await collected(value)
         except BaseException as error:  # noqa: BLE001 - the program's, or cancellation: raised in the steps
@@ -59,7 +60,7 @@ async def _rest(steps: Generator[Any, Any, Any], owed: Owed) -> Any:
                 value = steps.send(value)
         except StopIteration as end:
             return end.value
-        owed = _owed(value)
+        awaited = owed(value)
 
 
 async def collected(items: AsyncIterator[Any]) -> list[Any]:
