@@ -20,6 +20,7 @@ SETTINGS = {
 _C = ("c", "c-memory")
 _OURS = ("handler", "asyncio", "trio", "published", "drop-in")
 _PEERS = ("pyfuse3", "mfusepy", "fusepy")
+_ANSWERING = ("node", "route", "paths")
 _ALL = (*_C, *_OURS, *_PEERS)
 _MAKERS = ("c", "c-memory", "handler", "asyncio", "trio", "drop-in", *_PEERS)  # those that can create files
 
@@ -56,7 +57,7 @@ def _transfers() -> list[Case]:
                         f"{operation}-{label}-{order}",
                         f"{operation} {text}, {word}",
                         operation,
-                        _ALL,
+                        (*_ALL, *_ANSWERING) if (operation, label, order) == ("read", "4k", "seq") else _ALL,
                         size=size,
                         order=order,
                         quick=operation == "read" and order == "seq",
@@ -92,22 +93,22 @@ CASES: tuple[Case, ...] = (
         "stat",
         "stat of a path (LOOKUP, GETATTR)",
         "stat",
-        (*_ALL, "hello", "cached", "c-memory-cached"),
+        (*_ALL, *_ANSWERING, "hello", "cached", "c-memory-cached"),
         quick=True,
     ),
-    Case("fstat", "fstat of an open file (GETATTR)", "fstat", _ALL, quick=True),
+    Case("fstat", "fstat of an open file (GETATTR)", "fstat", (*_ALL, *_ANSWERING), quick=True),
     Case(
         "lookup-missing",
         "look-up of a name that is not there",
         "lookup-missing",
-        (*_ALL, "hello"),
+        (*_ALL, *_ANSWERING, "hello"),
         quick=True,
     ),
     Case(
         "open-read-close",
         "open, read 4 KiB, close",
         "open-read-close",
-        (*_ALL, "computed", "hello", "cached", "c-memory-cached"),
+        (*_ALL, "computed", *_ANSWERING, "hello", "cached", "c-memory-cached"),
         quick=True,
     ),
     Case("readdir", "list a directory of 1,000", "readdir", (*_ALL, "cached", "c-memory-cached"), quick=True),
@@ -152,6 +153,9 @@ def _goals() -> list[Goal]:
         Goal("open-read-close", "computed", "c", 0.5),
         Goal("open-read-close", "computed", "pyfuse3", 4),
     ]
+    # A request by route or by path costs at most 1.3 of the same on a node that answers by itself.
+    for case in ("stat", "fstat", "open-read-close", "read-4k-seq"):
+        goals += [Goal(case, subject, "node", 1 / 1.3) for subject in ("route", "paths")]
     for backend in ("asyncio", "trio"):
         goals += [
             Goal("stat", backend, "pyfuse3", 4, (3, 12)),

@@ -105,6 +105,9 @@ CONTESTANTS = {
         Contestant(
             "computed", "fusetree, computed file", frozenset({"open-read-close", "stat"}), _ours("computed")
         ),
+        Contestant("node", "fusetree, nodes that answer", READING | WRITING, _ours("node")),
+        Contestant("route", "fusetree, Router", READING, _ours("route")),
+        Contestant("paths", "fusetree, PathOperations", READING | WRITING | CREATING, _ours("paths")),
         Contestant("drop-in", "fusetree.compat, pyfuse3's program", READING | WRITING | CREATING, _drop_in),
         Contestant("pyfuse3", "pyfuse3, trio", READING | WRITING | CREATING, _pyfuse3),
         Contestant("mfusepy", "mfusepy", READING | WRITING | CREATING, _paths("mfusepy")),

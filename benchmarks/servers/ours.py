@@ -7,6 +7,9 @@
     published   a declared tree, kernel_cache=False: everything is answered from what was published
     cached      a declared tree as mount() serves it: the kernel caches it until it changes
     computed    a declared tree whose `small` is made by a function at each open, kernel_cache=False
+    node        nodes that answer by themselves (servers/answering.py), kernel_cache=False
+    route       the same by a Router
+    paths       the same by PathOperations
 
 It speaks JSON on standard output, one line for each line of standard input that it reads: `memory` answers
 the resident bytes, `collect` those after garbage was collected, `statistics` the numbers of the inode table;
@@ -29,9 +32,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import content
-from benchmarks.servers import burning, handlers
+from benchmarks.servers import answering, burning, handlers
 
-MODES = ("handler", "asyncio", "trio", "published", "cached", "computed")
+MODES = ("handler", "asyncio", "trio", "published", "cached", "computed", *answering.MADE)
 
 
 def unavailable() -> dict[str, str]:
@@ -114,8 +117,9 @@ def mounted(tree: content.Tree, mountpoint: str, mode: str, workers: int) -> Abs
     """The declared tree, mounted; the kernel checks no permissions, as with the other servers."""
     from fusetree import mount
 
+    made = answering.MADE.get(mode)
     return mount(
-        declared(tree, compute=mode == "computed"),
+        declared(tree, compute=mode == "computed") if made is None else made(tree),
         mountpoint,
         kernel_cache=mode == "cached",
         workers=workers,

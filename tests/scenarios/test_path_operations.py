@@ -487,6 +487,26 @@ def test_a_negated_errno_and_an_exception_refuse_and_a_bug_is_eio() -> None:
         client.check()
 
 
+def test_an_exception_of_their_own_says_that_there_is_nothing() -> None:
+    class FuseOSError(OSError):
+        def __init__(self, number: int) -> None:
+            super().__init__(number, os.strerror(number))
+
+    class Theirs(InMemory):
+        def getattr(self, path: str, fh: Any = None) -> dict[str, Any]:
+            if path not in self.files:
+                raise FuseOSError(errno.ENOENT)
+            return self.files[path]
+
+    with Client(Theirs(), strict=True) as client:
+        assert not client.exists("f")
+        save(client, "f", "x")
+        client.mkdir("d")
+        client.rename("f", "d/g")
+        assert client.walk() == ["d", "d/g"]
+        client.check()
+
+
 def test_a_look_up_asks_once(memory: InMemory) -> None:
     with Client(memory, kernel_cache=False) as client:
         client.mkdir("d")

@@ -120,8 +120,10 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         method = cast("Method", self.kind_of(directory).lookup)
         try:
             found = yield steady(lambda: call(method, directory, name))
-        except FileNotFoundError:
-            return None, None
+        except OSError as error:
+            if error.errno == errno.ENOENT or isinstance(error, FileNotFoundError):  # of whatever class
+                return None, None
+            raise
         if found is None or isinstance(found, Node):
             return found, None
         if isinstance(found, tuple) and len(found) == 2:

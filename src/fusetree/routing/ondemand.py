@@ -7,6 +7,7 @@ Rule 2: `_known_` changes under the directory's gate; no code of the program run
 
 from __future__ import annotations
 
+import errno
 import weakref
 from collections.abc import AsyncIterator
 from types import CoroutineType
@@ -111,8 +112,10 @@ class OnDemandDir(Dir):
         """The node of a name, or None. Where it takes an ``async`` handler, only what is known is found."""
         try:
             found: Any = self.lookup(name)
-        except FileNotFoundError:
-            return None
+        except OSError as error:
+            if error.errno == errno.ENOENT or isinstance(error, FileNotFoundError):
+                return None
+            raise
         if isinstance(found, CoroutineType):
             found.close()
             return self._tree_().get(name) or self._known_as_(name)

@@ -23,7 +23,7 @@ from fusetree.nodes.owed import Owed
 from fusetree.nodes.refusals import refused
 from fusetree.routing.ondemand import OnDemandDir
 from fusetree.routing.path_nodes import PathFile, PathLink, PathMember, PathSpecial
-from fusetree.routing.path_values import checked, file_system_size, kind_of, value_of
+from fusetree.routing.path_values import Told, checked, file_system_size, is_missing, told_by, value_of
 from fusetree.routing.positions import Position
 from fusetree.routing.steps import stepwise
 
@@ -63,7 +63,9 @@ class PathDir(PathMember, OnDemandDir):
         path = position.below(name)
         try:
             found = tree.operations.getattr(path)
-        except FileNotFoundError:
+        except OSError as error:
+            if not is_missing(error):
+                raise
             return self._missed_(name, path)
         if type(found) is CoroutineType:
             return self._lookup_later_(name, path, Owed(found))
@@ -84,7 +86,9 @@ class PathDir(PathMember, OnDemandDir):
     async def _lookup_later_(self, name: str, path: str, owed: Owed) -> Any:
         try:
             return self._found_(name, await owed.coroutine)
-        except FileNotFoundError:
+        except OSError as error:
+            if not is_missing(error):
+                raise
             again = self._missed_(name, path)
             return await again if isinstance(again, CoroutineType) else again
 
@@ -99,12 +103,13 @@ class PathDir(PathMember, OnDemandDir):
         return self._found_(name, found)
 
     def _found_(self, name: str, found: Any) -> Any:
-        node = self._node_of_(name, checked(found))
-        return node, node._told_(found)
+        told = told_by(checked(found), self._position_.tree.operations.use_ns)
+        node = self._node_of_(name, found, told)
+        return node, node._counted_(told[3])
 
-    def _node_of_(self, name: str, found: Any) -> Any:
+    def _node_of_(self, name: str, found: Any, told: Told) -> Any:
         """The node that a name has, by what `getattr` told of it."""
-        file_type, inode, nlink = kind_of(found)
+        file_type, inode, nlink, _ = told
         known: Any = self._known_as_(name)
         if known is not None:
             if _is_still(known, file_type, inode, found):

@@ -23,7 +23,7 @@ from fusetree.nodes.base import node_class
 from fusetree.nodes.owed import Owed
 from fusetree.nodes.refusals import refused
 from fusetree.nodes.special import SpecialNode
-from fusetree.routing.path_values import attributes_of, checked, kind_of, time_of
+from fusetree.routing.path_values import checked, is_missing, time_of, told_by
 from fusetree.routing.positions import Position
 from fusetree.routing.steps import stepwise
 
@@ -78,7 +78,7 @@ HANDLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "read": ("read",),
     "write": ("write",),
     "flush": ("flush",),
-    "release": (),
+    "release": ("release", "unlink", "rename"),
     "fsync": ("fsync",),
     "fallocate": ("fallocate",),
     "lseek": ("lseek",),
@@ -109,7 +109,9 @@ class PathMember(_Base):
         path = position.path()
         try:
             result = handler(path, *arguments)
-        except FileNotFoundError:
+        except OSError as error:
+            if not is_missing(error):
+                raise
             now = position.path()
             if now == path:
                 raise
@@ -121,7 +123,9 @@ class PathMember(_Base):
     async def _ask_later_(self, owed: Owed, path: str, handler: Any, arguments: tuple[Any, ...]) -> Any:
         try:
             return checked(await owed.coroutine)
-        except FileNotFoundError:
+        except OSError as error:
+            if not is_missing(error):
+                raise
             now = self._position_.path()
             if now == path:
                 raise
@@ -142,10 +146,14 @@ class PathMember(_Base):
 
     def _told_(self, found: Any) -> Attributes:
         """Attributes, of what the handler said."""
-        if kind_of(found)[0] != self.file_type:
+        file_type, _, _, told = told_by(found, self._position_.tree.operations.use_ns)
+        if file_type != self.file_type:
             raise refused(errno.ESTALE)  # something else has this path now
+        return self._counted_(told)
+
+    def _counted_(self, told: Attributes) -> Attributes:
+        """The same with the number of names, if more are known than the handler told of."""
         position = self._position_
-        told = attributes_of(found, position.tree.operations.use_ns)
         if position.removed:
             return attrs.evolve(told, nlink=0)
         names = position.names
@@ -248,21 +256,28 @@ class PathFile(PathMember, FileNode):
     def writable(self) -> bool:
         return "write" in self._position_.tree.defined
 
-    @stepwise
-    def _open_(self, flags: int) -> Steps:
+    def _open_(self, flags: int) -> Any:
         """A handle with what the handler returned."""
+        created = self._created_
+        if created is not None:
+            self._created_ = None
+            return self._opened_as_(created[0])
+        tree = self._position_.tree
+        if not tree.opens:
+            return self._opened_as_(0)
+        fh = self._ask_(tree.operations.open, flags & ~(os.O_TRUNC | os.O_CREAT | os.O_EXCL))
+        return self._open_later_(Owed(fh)) if type(fh) is CoroutineType else self._opened_as_(fh)
+
+    async def _open_later_(self, owed: Owed) -> PathHandle:
+        return self._opened_as_(await owed.coroutine)
+
+    def _opened_as_(self, fh: Any) -> PathHandle:
         position = self._position_
         tree = position.tree
-        created, self._created_ = self._created_, None
-        if created is not None:
-            fh = created[0]
-        elif "open" in tree.defined:
-            fh = yield self._ask_(tree.operations.open, flags & ~(os.O_TRUNC | os.O_CREAT | os.O_EXCL))
-        else:
-            fh = 0
-        handle = tree.handle_class(self, 0 if fh is None else fh)
-        with tree.lock:
-            position.handles = (*position.handles, handle)
+        handle: PathHandle = tree.handle_class(self, 0 if fh is None else fh)
+        if tree.tracks:
+            with tree.lock:
+                position.handles = (*position.handles, handle)
         return handle
 
     def _read_(self, size: int, offset: int) -> Any:
@@ -328,14 +343,27 @@ class PathHandle:
         node = self.node
         return node._ask_(node._position_.tree.operations.ioctl, command, argument, self.fh, 0, data)
 
-    @stepwise
-    def _release_(self) -> Steps:
+    def _release_(self) -> Any:
         """The end of it; the last one of a file that was removed takes the hidden name along."""
         node = self.node
         position = node._position_
         tree = position.tree
+        if tree.tracks:
+            with tree.lock:
+                hidden = position.hidden
+                if not hidden:  # nor will it be on behalf of this one
+                    position.handles = tuple(known for known in position.handles if known is not self)
+            if hidden:
+                return self._release_hidden_()
+        return node._ask_(tree.operations.release, self.fh) if tree.releases else None
+
+    @stepwise
+    def _release_hidden_(self) -> Steps:
+        node = self.node
+        position = node._position_
+        tree = position.tree
         try:
-            if "release" in tree.defined:
+            if tree.releases:
                 yield node._ask_(tree.operations.release, self.fh)
         finally:
             with tree.lock:

@@ -39,6 +39,9 @@ class PathTree:
     Attributes:
         operations: Whose handlers are called.
         defined: The names of the handlers that its class defines.
+        opens: Whether `open` is among them.
+        releases: Whether `release` is.
+        tracks: Whether names may go while files are open, so that it must be known which are.
         lock: Guards the names of all nodes (`Position`), and what is hidden.
         moves: How often a directory has moved.
         hidden: The names of removed files that are open, in the directory at the top.
@@ -48,6 +51,9 @@ class PathTree:
     def __init__(self, operations: PathOperations, defined: frozenset[str]) -> None:
         self.operations = operations
         self.defined = defined
+        self.opens = "open" in defined
+        self.releases = "release" in defined
+        self.tracks = not defined.isdisjoint({"unlink", "rename"})
         self.lock = threading.RLock()
         self.moves = 0
         self.hidden: set[str] = set()

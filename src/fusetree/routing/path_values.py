@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
+import types
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fusetree.nodes import Attributes, FileSystemSize
 
-__all__ = ["attributes_of", "checked", "file_system_size", "kind_of", "time_of", "value_of"]
+__all__ = ["Told", "checked", "file_system_size", "is_missing", "time_of", "told_by", "value_of"]
+
+Told = tuple[int, int, int, Attributes]
 
 _TIMES: Final = ("st_atime", "st_mtime", "st_ctime")
 
@@ -20,6 +25,11 @@ def checked(result: Any) -> Any:
     return result
 
 
+def is_missing(error: OSError) -> bool:
+    """Whether an exception says that there is nothing: also one of a class of the program's own."""
+    return error.errno == errno.ENOENT or isinstance(error, FileNotFoundError)
+
+
 def _getter(found: Any) -> Callable[[str], Any]:
     """What asks for one value of what `getattr` returned: a dict, or an object such as `os.stat_result`."""
     if type(found) is dict or isinstance(found, Mapping):
@@ -28,37 +38,45 @@ def _getter(found: Any) -> Callable[[str], Any]:
     return lambda key: getattr(found, key, None)
 
 
-def kind_of(found: Any) -> tuple[int, int, int]:
-    """File type, inode number (0: none) and number of names that `getattr` told.
-
-    Raises:
-        TypeError: It told no file type.
-    """
-    get = _getter(found)
-    file_type = (get("st_mode") or 0) & 0o170000
-    if not file_type:
-        raise TypeError(f"getattr() must tell st_mode with the file type (stat.S_IFREG, ...), not {found!r}")
-    return file_type, get("st_ino") or 0, get("st_nlink") or 1
-
-
 def value_of(found: Any, key: str) -> Any:
     """One value of what `getattr` returned; None when it told none."""
     return _getter(found)(key)
 
 
-def attributes_of(found: Any, in_ns: bool) -> Attributes:
-    """What `getattr` returned.
+def told_by(found: Any, in_ns: bool) -> Told:
+    """What `getattr` returned: file type, inode number (0: none), number of names, and all attributes.
 
     Arguments:
         found: A dict with keys as in struct stat, or an object with such attributes.
         in_ns: Whether the times of a dict are nanoseconds, and not seconds.
+
+    Raises:
+        TypeError: It told no file type.
     """
-    if type(found) is not dict and not isinstance(found, Mapping):
-        return _of_object(found)
+    if type(found) is dict:
+        try:
+            return _told_before(tuple(found.items()), in_ns)
+        except TypeError:  # something in it has no hash; or the dict is wrong, and that is raised again
+            pass
+    get = _getter(found)
+    file_type = (get("st_mode") or 0) & 0o170000
+    if not file_type:
+        raise TypeError(f"getattr() must tell st_mode with the file type (stat.S_IFREG, ...), not {found!r}")
+    made = _of_mapping(found, in_ns) if isinstance(found, Mapping) else _of_object(found)
+    return file_type, get("st_ino") or 0, get("st_nlink") or 1, made
+
+
+@functools.lru_cache(maxsize=512)
+def _told_before(items: tuple[tuple[str, Any], ...], in_ns: bool) -> Told:
+    """The same of a dict. Most files are asked for more often than they change."""
+    return told_by(types.MappingProxyType(dict(items)), in_ns)
+
+
+def _of_mapping(found: Mapping[str, Any], in_ns: bool) -> Attributes:
     get = found.get
     atime, mtime, ctime = get("st_atime"), get("st_mtime"), get("st_ctime")
     return Attributes(
-        mode=get("st_mode", 0) & 0o7777,
+        mode=found["st_mode"] & 0o7777,
         uid=get("st_uid"),
         gid=get("st_gid"),
         size=get("st_size"),
