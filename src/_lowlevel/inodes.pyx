@@ -74,7 +74,7 @@ from fusetree._lowlevel.table cimport (
 
 import math
 
-from fusetree._lowlevel.request import OPCODE_NAMES
+from fusetree._lowlevel.request import OPCODE_NAMES as _operation_names
 
 
 @cython.no_gc
@@ -628,7 +628,7 @@ cdef class InodeTable:
         found = {}
         for opcode in range(64):
             if self.c_table.answered_by[opcode]:
-                name = OPCODE_NAMES.get(opcode, f"opcode {opcode}")
+                name = _operation_names.get(opcode, f"opcode {opcode}")
                 found[name] = found.get(name, 0) + self.c_table.answered_by[opcode]
         return found
 

@@ -17,7 +17,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_unlock,
 )
 from fusetree._lowlevel.packing cimport monotonic_ns
-from fusetree._lowlevel.request import OPCODE_NAMES
+from fusetree._lowlevel.request import OPCODE_NAMES as _operation_names
 
 
 cdef class Meter:
@@ -75,7 +75,7 @@ cdef class Meter:
             pthread_mutex_unlock(&self.c_lock)
             if not timing.count:
                 continue
-            name = OPCODE_NAMES.get(opcode, f"opcode {opcode}")
+            name = _operation_names.get(opcode, f"opcode {opcode}")
             count, errors, total, longest, buckets = found.get(name, (0, 0, 0, 0, [0] * BUCKETS))
             found[name] = (         # some operations have two opcodes
                 count + timing.count, errors + timing.errors, total + timing.total_ns,

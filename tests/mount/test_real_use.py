@@ -25,7 +25,7 @@ def needs(program: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(shutil.which(program) is None, reason=f"no {program}")
 
 
-@pytest.fixture(params=["plain", "MemoryDir", "sqlite_fs", "passthrough"])
+@pytest.fixture(params=["plain", "MemoryDir", "HostDir", "sqlite_fs", "passthrough"])
 def files(request: pytest.FixtureRequest, mountpoint: Path, tmp_path: Path) -> Iterator[Path]:
     """An empty writable file system."""
     kind: str = request.param
@@ -36,6 +36,7 @@ def files(request: pytest.FixtureRequest, mountpoint: Path, tmp_path: Path) -> I
         return
     commands: dict[str, list[str | Path]] = {
         "MemoryDir": ["-m", "fusetree", "mount", "fusetree:MemoryDir"],
+        "HostDir": ["-m", "fusetree", "mirror", "--writable", source],
         "sqlite_fs": [EXAMPLES / "sqlite_fs.py"],
         "passthrough": [EXAMPLES / "passthrough.py", source],
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from fusetree import Dir, MemoryDir, mount
+from fusetree import Dir, HostDir, MemoryDir, mount
 from tests.support import PYTHON, ROOT, wait_for
 
 SECONDS = float(os.environ.get("STRESS_SECONDS") or 2)
@@ -29,6 +29,10 @@ pytestmark = [pytest.mark.mount, pytest.mark.slow, pytest.mark.timeout(SECONDS +
 
 def memory(folder: Path) -> Dir:
     return MemoryDir(max_bytes=1 << 30)
+
+
+def host(folder: Path) -> Dir:
+    return HostDir(folder, writable=True)
 
 
 def check_links(top: Path) -> set[int]:
@@ -44,7 +48,7 @@ def check_links(top: Path) -> set[int]:
     return set(names)
 
 
-@pytest.mark.parametrize("make", [memory], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [memory, host], ids=lambda make: make.__name__)
 def test_processes_play_as_on_a_plain_directory(
     mountpoint: Path, tmp_path: Path, make: Callable[[Path], Dir]
 ) -> None:

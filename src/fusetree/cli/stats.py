@@ -109,7 +109,7 @@ def table_of(before: Mapping[str, Any], after: Mapping[str, Any], seconds: float
                 _duration(_quantile(buckets, 0.5)),
                 _duration(_quantile(buckets, 0.99)),
             ]
-        lines.append(tuple(cells))  # type: ignore[arg-type]
+        lines.append(tuple(cells))
     if len(lines) == 1:
         return "nothing was asked for"
     widths = [max(len(line[column]) for line in lines) for column in range(7)]
