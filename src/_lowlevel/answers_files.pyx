@@ -77,7 +77,7 @@ cdef int answer_open(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_file_
         ft_ref(&pinned.refs)
     fi.fh = fh
     fi.direct_io = direct_io
-    ft_noflush(fi, True)                # nothing was written, so close(2) has nothing to bring
+    ft_noflush(fi, not table.tells_closing)     # nothing was written, so close(2) has nothing to bring
     # While a notice is on its way the page cache may still hold what it is about.
     fi.keep_cache = not direct_io and entry.flags & CONTENT_KEEP_CACHE and entry.notice == NULL
     if entry.flags & SUSPENDED:
@@ -160,6 +160,8 @@ cdef int answer_read(
 cdef bint has_no_state(ft_table *table, fuse_ino_t ino, uint64_t fh) noexcept nogil:
     cdef ft_handle *handle
     cdef bint result
+    if table.tells_closing:
+        return False
     pthread_mutex_lock(&table.lock)
     handle = locked_handle(table, fh)
     result = handle != NULL and handle.state == NULL and handle.entry.node_id == ino
@@ -180,6 +182,8 @@ cdef int answer_release(ft_table *table, fuse_req_t req, fuse_ino_t ino, fuse_fi
     cdef ft_handle *handle
     cdef ft_content *content
     cdef PyObject *state = NULL
+    if table.tells_closing:
+        return 0
     pthread_mutex_lock(&table.lock)
     handle = locked_handle(table, fi.fh)
     if handle == NULL or handle.state != NULL or handle.entry.node_id != ino:

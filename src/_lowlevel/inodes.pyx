@@ -164,6 +164,16 @@ cdef class InodeTable:
     def __reduce__(self):
         raise TypeError("an InodeTable belongs to one session and can not be pickled or copied")
 
+    @property
+    def tells_closing(self) -> bool:
+        """Whether each FLUSH and RELEASE of a file is a request for the handlers; else those of files that
+        are open without a state are answered here.  Set it before the session is served."""
+        return self.c_table.tells_closing != 0
+
+    @tells_closing.setter
+    def tells_closing(self, value: bool) -> None:
+        self.c_table.tells_closing = value
+
     # -------------------------------------------------------------------------------- identity
 
     def node(self, uint64_t node_id) -> object:

@@ -207,6 +207,7 @@ cdef struct ft_table:
     c_statvfs statfs
     uint64_t statfs_change      # counts its changes
     int has_statfs
+    int tells_closing           # FLUSH and RELEASE always go to Python; set before it is served
     # graveyard
     ft_entry *dead_entries
     ft_content *dead_contents

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fusetree import Dir, FileNode, node
+from fusetree import Dir, node
 from fusetree.adapter.kinds import Kind, Kinds
 from fusetree.nodes import capabilities
 from fusetree.nodes.capabilities import CAPABILITIES
@@ -48,12 +48,6 @@ def test_an_asynchronous_generator_is_refused_where_one_answer_is_returned() -> 
         class Slow(Dir):
             async def read(self, size: int, offset: int) -> Any:
                 yield b"x"
-
-
-@pytest.mark.parametrize("name", ["getlk", "setlk", "flock"])
-def test_locks_are_the_kernels(name: str) -> None:
-    with pytest.raises(TypeError, match="the kernel keeps the locks"):
-        type("Locking", (FileNode,), {name: lambda self: None})
 
 
 def test_what_another_class_defines_is_inherited() -> None:

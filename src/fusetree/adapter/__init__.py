@@ -21,6 +21,8 @@ documents) is asked for each time.
     entries           from a node to its attributes
     names             text in the tree, bytes to the kernel
     kinds             what a class of nodes can do, looked up once
+    locks             fcntl(2) and flock(2), where the kernel does not keep them
+    locktable         who holds and who waits for what
     steps             handlers that go on as a coroutine where the program's method is one
     turns             requests of one open file that must not overtake each other
     usercode          calling the program's code, and what its exceptions mean

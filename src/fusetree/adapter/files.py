@@ -23,6 +23,7 @@ from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.held import seen, state, steady, undisturbed
 
 if TYPE_CHECKING:
+    from fusetree.adapter.locks import Locks
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import RequestContext
     from fusetree.nodes.base import FileNode, Node
@@ -56,7 +57,10 @@ class FileHandlers(TreeOperations):
         """Open a file that is known to the table under the node id `inode`; *opened* is what its `open` would
         return, if somebody else has done that.
         """
-        if self.kind_of(node).content:
+        kind = self.kind_of(node)
+        if kind.locks:
+            self._keep_locks(node)
+        if kind.content:
             own = yield from self._open_own(inode, node, flags, opened)
             if own is not None:
                 return own
@@ -76,14 +80,14 @@ class FileHandlers(TreeOperations):
                 fh = table.open(inode, content=made, direct_io=True, change=change)
             else:
                 fh = table.open(inode, state=GeneratedHandle(node, made), direct_io=True, change=change)
-            return FileInfo(fh, True, False, noflush=True)
+            return FileInfo(fh, True, False, noflush=self.locks is None)
         content = self._publish(inode, node)
         if policy is _SNAPSHOT and not isinstance(content, FileRange):
             fh = table.open(inode, content=content, direct_io=True, change=change)
-            return FileInfo(fh, True, False, noflush=True)
+            return FileInfo(fh, True, False, noflush=self.locks is None)
         # What comes here is new or has just changed: pages of before are dropped, not waited for to be told.
         uncached = not self.kernel_cache
-        return FileInfo(table.open(inode, direct_io=uncached), uncached, False, noflush=True)
+        return FileInfo(table.open(inode, direct_io=uncached), uncached, False, noflush=self.locks is None)
 
     def _open_own(
         self, inode: int, node: FileNode, flags: int, opened: object | None = None
@@ -99,6 +103,8 @@ class FileHandlers(TreeOperations):
         if not own.answers:
             return None
         try:
+            if own.keeps_locks:
+                self._keep_locks(handle)
             if flags & os.O_ACCMODE != os.O_WRONLY and not own.reads:
                 refuse(errno.EACCES)
             if flags & _WRITES_OR_TRUNCATES and not own.writes:
@@ -110,8 +116,15 @@ class FileHandlers(TreeOperations):
         except BaseException:
             yield from own.release()
             raise
-        noflush = not flags & _WRITES and own.method("flush") is None
+        noflush = not flags & _WRITES and own.method("flush") is None and self.locks is None
         return FileInfo(fh, not cached, cached and own.keep_cache, noflush=noflush)
+
+    def _keep_locks(self, owner: object) -> None:
+        if self.locks is None:
+            raise TypeError(
+                f"{type(owner).__name__} keeps locks by itself, and those of this mount are the kernel's: "
+                'mount it with locks="program"'
+            )
 
     def change_attributes(self, node: Node, changes: Attributes, handle: Handle | None = None) -> Steps[None]:
         """Change attributes as programs ask for it."""
@@ -187,7 +200,16 @@ class FileHandlers(TreeOperations):
     def flush(self, fh: int) -> None:
         """A descriptor was closed: store what was gathered."""
         handle = self.inode_table.state(fh)
+        if self.locks is not None:
+            return drive(self._flush_and_unlock(self.locks, fh, handle))
         return drive(handle.flush()) if isinstance(handle, Handle) else None
+
+    def _flush_and_unlock(self, locks: Locks, fh: int, handle: object) -> Steps[None]:
+        try:
+            if isinstance(handle, Handle):
+                yield from handle.flush()
+        finally:
+            yield from locks.flushed(self.inode_table.opened(fh), fh)
 
     def fsync(self, fh: int, datasync: bool) -> None:
         """Store what was gathered."""
@@ -198,6 +220,15 @@ class FileHandlers(TreeOperations):
 
     def release(self, fh: int) -> None:
         """The last descriptor was closed."""
+        return self._released(fh) if self.locks is None else drive(self._unlock_and_release(self.locks, fh))
+
+    def _unlock_and_release(self, locks: Locks, fh: int) -> Steps[None]:
+        try:
+            yield from locks.released(self.inode_table.opened(fh), fh)
+        finally:
+            yield self._released(fh)  # type: ignore[func-returns-value]  # a coroutine, perhaps
+
+    def _released(self, fh: int) -> None:
         handle = self.inode_table.release(fh)
         if not isinstance(handle, Handle):
             return None

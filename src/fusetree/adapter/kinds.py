@@ -27,6 +27,7 @@ class Kind:
         content: Whether such a file has, or an open of it may make, reading or writing of its own.
         xattrs: Whether such a node may have extended attributes.
         takes_names: Whether programs may put anything into such a directory.
+        locks: Whether such a file keeps locks by itself.
     """
 
     lookup: Method | None
@@ -61,10 +62,14 @@ class Kind:
     copy_file_range: Method | None
     ioctl: Method | None
     poll: Method | None
+    getlk: Method | None
+    setlk: Method | None
+    flock: Method | None
     names: bool = attrs.field(init=False)
     content: bool = attrs.field(init=False)
     xattrs: bool = attrs.field(init=False)
     takes_names: bool = attrs.field(init=False)
+    locks: bool = attrs.field(init=False)
 
     @names.default
     def _names(self) -> bool:
@@ -83,12 +88,17 @@ class Kind:
         taking = (self.create, self.create_open, self.mkdir, self.mknod, self.symlink, self.link, self.rename)
         return any(method is not None for method in taking)
 
+    @locks.default
+    def _locks(self) -> bool:
+        return self.setlk is not None or self.flock is not None
+
     @classmethod
     def of(cls, owner: type) -> Kind:
         """Look the methods of a class up.
 
         Raises:
-            TypeError: A name of a capability stands for something that cannot be called.
+            TypeError: A name of a capability stands for something that cannot be called, or one of `getlk`
+                and `setlk` is there without the other.
         """
         found: dict[str, Any] = {}
         for field in attrs.fields(cls):
@@ -100,6 +110,8 @@ class Kind:
             if method is not None and not callable(method):
                 raise TypeError(f"{owner.__name__}.{field.name} must be a method")
             found[field.name] = method
+        if (found["getlk"] is None) != (found["setlk"] is None):
+            raise TypeError(f"{owner.__name__} must define both getlk and setlk, or neither")
         return cls(**found)
 
 

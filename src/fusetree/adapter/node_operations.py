@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from fusetree.adapter.directories import DirectoryHandlers
 from fusetree.adapter.files import FileHandlers
 from fusetree.adapter.inodes import InodeHandlers
+from fusetree.adapter.locks import Locks
 from fusetree.adapter.namespace import NameHandlers
 from fusetree.adapter.ranges import RangeHandlers
 from fusetree.adapter.tree import S_IFDIR
@@ -36,10 +37,42 @@ class NodeOperations(
         checks_permissions: Whether the kernel checks permissions (the mount option `default_permissions`),
             and so ACLs where the tree has any.
         max_cached_nodes: How many nodes the kernel may know, or not many more; None: any number.
+        locks: Who keeps the locks of files: "kernel", or "program", which asks the classes that keep their
+            own, and keeps those of all other files here.
 
     Raises:
         TypeError: `root` is no directory node.
+        ValueError: `locks` is neither of the two.
     """
+
+    def __init__(
+        self,
+        root: Dir,
+        *,
+        kernel_cache: bool = True,
+        ro: bool = False,
+        coherence_wait: float = 0.1,
+        checks_permissions: bool = True,
+        max_cached_nodes: int | None = None,
+        locks: Literal["kernel", "program"] = "kernel",
+    ) -> None:
+        if locks not in ("kernel", "program"):
+            raise ValueError(f'locks is "kernel" or "program", not {locks!r}')
+        super().__init__(
+            root,
+            kernel_cache=kernel_cache,
+            ro=ro,
+            coherence_wait=coherence_wait,
+            checks_permissions=checks_permissions,
+            max_cached_nodes=max_cached_nodes,
+        )
+        if locks == "program":
+            self.locks = kept = Locks(self)
+            # Where these handlers are there, the kernel leaves locks to us, all of them.
+            self.getlk = kept.getlk  # type: ignore[method-assign]
+            self.setlk = kept.setlk  # type: ignore[method-assign]
+            self.flock = kept.flock  # type: ignore[method-assign]
+            self.inode_table.tells_closing = True
 
     def destroy(self) -> None:
         """The session has ended."""

@@ -75,6 +75,11 @@ class OwnHandle(Handle):
         return self._read is not None or self._write is not None or self.source is not None
 
     @property
+    def keeps_locks(self) -> bool:
+        """Whether what the node's `open` returned keeps locks by itself."""
+        return self._handle_kind is not None and self._handle_kind.locks
+
+    @property
     def reads(self) -> bool:
         """Whether it can be read."""
         return self._read is not None or self.source is not None

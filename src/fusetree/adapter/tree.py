@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import ParamSpec, TypeVar
 
     from fusetree._lowlevel.notices import Ticket
+    from fusetree.adapter.locks import Locks
     from fusetree.nodes.base import FileNode, Node
     from fusetree.nodes.directory import Dir
 
@@ -59,6 +60,8 @@ class TreeOperations(Operations):
     """
 
     inode_table: InodeTable
+    #: The locks of files, if they are not the kernel's.
+    locks: Locks | None = None
     supports_dot_lookup = False
     atomic_o_trunc = True
 

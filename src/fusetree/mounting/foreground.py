@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 from fusetree.mounting.mounted import mount
 from fusetree.nodes import BecomesNode, Dir
@@ -96,6 +96,7 @@ def run(
     strict: bool = False,
     coherence_wait: float = 0.1,
     max_cached_nodes: int | None = None,
+    locks: Literal["kernel", "program"] = "kernel",
     ro: bool = False,
     allow_other: bool = False,
     default_permissions: bool = True,
@@ -125,6 +126,7 @@ def run(
             strict=strict,
             coherence_wait=coherence_wait,
             max_cached_nodes=max_cached_nodes,
+            locks=locks,
             ro=ro,
             allow_other=allow_other,
             default_permissions=default_permissions,

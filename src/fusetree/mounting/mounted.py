@@ -21,7 +21,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fusetree.errors import MountError, SessionClosedError
 from fusetree.mounting import mountpoint as place
@@ -242,6 +242,7 @@ def mount(
     strict: bool = False,
     coherence_wait: float = 0.1,
     max_cached_nodes: int | None = None,
+    locks: Literal["kernel", "program"] = "kernel",
     ro: bool = False,
     allow_other: bool = False,
     default_permissions: bool = True,
@@ -267,6 +268,9 @@ def mount(
         coherence_wait: how many seconds a change to a node may wait until the kernel has been told of it.
         max_cached_nodes: how many nodes the kernel may know, or not many more, for trees that are huge: those
             that were looked up least recently, and are not open, are given back.  None: any number.
+        locks: who keeps the locks of files, of fcntl(2) and flock(2): "kernel", which is right unless a class
+            of the tree has `getlk`, `setlk` or `flock`; or "program", which asks those classes, and keeps the
+            locks of all other files here.  Each lock, and each close(2), is then a request.
         ro: mount read-only; every write is refused with EROFS.
         allow_other: let other users in.  For everybody but root it needs `user_allow_other` in
             `/etc/fuse.conf`.
@@ -297,6 +301,7 @@ def mount(
         strict=strict,
         coherence_wait=coherence_wait,
         max_cached_nodes=max_cached_nodes,
+        locks=locks,
         ro=ro,
         allow_other=allow_other,
         default_permissions=default_permissions,
@@ -316,6 +321,7 @@ def mount(
         coherence_wait=coherence_wait,
         checks_permissions=default_permissions,
         max_cached_nodes=max_cached_nodes,
+        locks=locks,
     )
     session = None
     try:

@@ -28,6 +28,11 @@ def _is_bound(instance: object, attribute: attrs.Attribute[int | None], value: o
         raise ValueError(f"max_cached_nodes={value}: the kernel must be able to know one node at least")
 
 
+def _is_keeper(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
+    if value not in ("kernel", "program"):
+        raise ValueError(f'locks is "kernel" or "program", not {value!r}')
+
+
 @attrs.frozen(kw_only=True)
 class MountOptions(KernelOptions):
     """Everything that `mount()` can be told, checked.
@@ -38,6 +43,7 @@ class MountOptions(KernelOptions):
         strict: an exception in a handler that is a bug (not an `OSError`) is raised out of the mount.
         coherence_wait: how many seconds a change may wait until the kernel has been told of it.
         max_cached_nodes: how many nodes the kernel may know, or not many more; None: any number.
+        locks: who keeps the locks of files: "kernel" or "program".
         ro: mounted read-only; the kernel refuses every write with EROFS.
         allow_other: other users may use the mount.
         default_permissions: the kernel checks mode, owner and group.
@@ -56,6 +62,7 @@ class MountOptions(KernelOptions):
     strict: bool = attrs.field(default=False, validator=is_flag)
     coherence_wait: float = attrs.field(default=0.1, validator=is_seconds)
     max_cached_nodes: int | None = attrs.field(default=None, validator=_is_bound)
+    locks: str = attrs.field(default="kernel", validator=_is_keeper)
     default_permissions: bool = attrs.field(default=True, validator=is_flag)
     fsname: str = attrs.field(default="fusetree", validator=is_label)
     subtype: str = attrs.field(default="fusetree", validator=is_label)

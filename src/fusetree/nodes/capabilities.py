@@ -23,8 +23,9 @@ them. A request that waits holds no thread, and is cancelled when its caller is 
 
 **Who asks** is told by `fusetree.context()`, in a method and in all that it calls or awaits.
 
-`getlk`, `setlk` and `flock` are refused with a TypeError: the kernel keeps the locks of a mounted tree, for
-all its files or for none.
+**Locks** are kept by the kernel, for all files of a mount, unless it is made with ``locks="program"``. Then
+`getlk`, `setlk` and `flock` of a file are asked, and a file without them has locks that work as the kernel's.
+A file that has them cannot be opened in a mount whose locks the kernel keeps.
 """
 
 from __future__ import annotations
@@ -49,9 +50,11 @@ __all__ = [
     "CanCreateOpen",
     "CanFallocate",
     "CanFileno",
+    "CanFlock",
     "CanFlush",
     "CanFsync",
     "CanGetattr",
+    "CanGetlk",
     "CanGetxattr",
     "CanIoctl",
     "CanLink",
@@ -70,6 +73,7 @@ __all__ = [
     "CanRename",
     "CanRmdir",
     "CanSetattr",
+    "CanSetlk",
     "CanSetxattr",
     "CanStatfs",
     "CanSymlink",
@@ -373,6 +377,37 @@ class CanPoll(Protocol):
         """
 
 
+class CanGetlk(Protocol):
+    """File, handle, on a mount with ``locks="program"``: fcntl(2) with F_GETLK."""
+
+    def getlk(self, lock: Any) -> Any:
+        """A `lowlevel.FileLock` that keeps *lock*, which is one too, from being set, or None
+        (`FileLock.conflicts` tells). It goes with `setlk`. Default: one that the library keeps.
+        """
+
+
+class CanSetlk(Protocol):
+    """File, handle, on a mount with ``locks="program"``: fcntl(2) with F_SETLK and F_SETLKW."""
+
+    def setlk(self, lock: Any, wait: bool) -> None:
+        """Set *lock*, a `lowlevel.FileLock`, or with type `F_UNLCK` remove what ``lock.owner`` holds in its
+        range. When another owner's is in the way: OSError(EAGAIN), or with *wait* return when it is gone; be
+        ``async`` for that, or return a `concurrent.futures.Future`. Whoever holds some and closes the file is
+        unlocked by a call with `F_UNLCK` for all of it. Default: the library keeps locks as the kernel would.
+        """
+
+
+class CanFlock(Protocol):
+    """File, handle, on a mount with ``locks="program"``: flock(2)."""
+
+    def flock(self, operation: int, owner: int) -> None:
+        """Lock the open file *owner* as a whole: `fcntl.LOCK_SH`, `LOCK_EX` or `LOCK_UN`. When it cannot be
+        had and *operation* has `LOCK_NB`: OSError(EAGAIN), else return when it can, as in `setlk`. At the end
+        of an open file that was locked it is called with `LOCK_UN`. Default: the library keeps locks as the
+        kernel would.
+        """
+
+
 #: The names of all capabilities.
 CAPABILITIES: Final = frozenset(
     {
@@ -393,6 +428,7 @@ CAPABILITIES: Final = frozenset(
         *("getxattr", "listxattr", "setxattr", "removexattr"),
         *("open", "fileno", "read", "write", "flush", "release", "fsync"),
         *("fallocate", "lseek", "copy_file_range", "ioctl", "poll"),
+        *("getlk", "setlk", "flock"),
     }
 )
 
@@ -406,20 +442,12 @@ def for_the_program(method: _F) -> _F:
     return method
 
 
-_KEPT_BY_KERNEL: Final = frozenset({"getlk", "setlk", "flock"})
-
-
 def check_capabilities(cls: type) -> None:
     """Refuse what a class defines and no mount could call; once, when the class is made.
 
     Raises:
-        TypeError: A capability that the kernel has for itself, or one other than `list` that is an
-            asynchronous generator.
+        TypeError: A capability other than `list` is an asynchronous generator.
     """
     for name, value in vars(cls).items():
-        if name in _KEPT_BY_KERNEL and inspect.isfunction(value):
-            raise TypeError(
-                f"{cls.__name__}.{name}: the kernel keeps the locks of a mounted tree; a node cannot"
-            )
         if name in CAPABILITIES and name != "list" and inspect.isasyncgenfunction(value):
             raise TypeError(f"{cls.__name__}.{name} is an asynchronous generator: one answer is returned")

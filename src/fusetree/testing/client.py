@@ -82,8 +82,8 @@ class Client(PathClient):
             default_permissions: check permission bits as the mount option does.
             capabilities: what the pretended kernel offers in INIT.
             options: for `lowlevel.Session`; those of the mount itself mean nothing here.
-            **node_options: for `adapter.NodeOperations`: ``kernel_cache``, ``ro``, ``coherence_wait``; only
-                for a tree.
+            **node_options: for `adapter.NodeOperations`, only for a tree: ``kernel_cache``, ``ro``,
+                ``coherence_wait``, ``locks``.
         """
         from fusetree.lowlevel import Operations, Session
 
