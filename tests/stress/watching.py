@@ -15,6 +15,7 @@ import random
 import signal
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
@@ -257,7 +258,7 @@ class Watcher:
             self.memory[place] += 1
         signal.setitimer(signal.ITIMER_REAL, 0)
         while self.memory[plan.PHASE] != plan.SETTLED and self.complaints < ENOUGH:
-            pass
+            time.sleep(0.001)  # eight that only spin would keep the server from telling what is to be told
         for look in self.looks[:-1] * 30 + self.looks[-1:] * 2:
             try:
                 look()
