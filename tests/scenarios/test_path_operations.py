@@ -630,6 +630,30 @@ def test_init_and_destroy_and_statfs() -> None:
     assert operations.asked[0] == ("init", "/")
 
 
+def test_files_and_directories_are_brought_to_their_store() -> None:
+    class Storing(InMemory):
+        def fsync(self, path: str, datasync: int, fh: Any) -> None:
+            self.asked.append(("fsync", path, bool(datasync)))
+
+        def fsyncdir(self, path: str, datasync: int, fh: Any) -> None:
+            self.asked.append(("fsyncdir", path, bool(datasync)))
+
+        def flush(self, path: str, fh: Any) -> None:
+            raise OSError(errno.ENOSPC, "full")
+
+    operations = Storing()
+    with Client(operations) as client:
+        client.mkdir("d")
+        file = client.open("d/f", "w")
+        file.fsync(datasync=True)
+        with raises_errno(errno.ENOSPC):
+            file.close()
+        with client.opendir("d") as directory:
+            client.raw.fsyncdir(directory.node, directory.fh)
+        kept = [what for what in operations.asked if what[0].startswith("fsync")]
+        assert kept == [("fsync", "/d/f", True), ("fsyncdir", "/d", False)]
+
+
 def test_flags_of_rename_are_given_to_who_asks_for_them(memory: InMemory) -> None:
     class Exchanging(InMemory):
         def rename(self, old: str, new: str, flags: int = 0) -> None:

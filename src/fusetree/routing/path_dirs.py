@@ -374,6 +374,9 @@ class PathDir(PathMember, OnDemandDir):
         size: FileSystemSize = file_system_size(found)
         return size
 
+    def _fsync_(self, datasync: bool) -> Any:
+        return self._ask_(self._position_.tree.operations.fsyncdir, datasync, 0)
+
     # ---- the life of the file system
 
     def attach(self, observer: Observer) -> None:

@@ -67,6 +67,7 @@ DIRECTORY_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "rmdir": ("rmdir",),
     "rename": ("rename",),
     "statfs": ("statfs",),
+    "fsync": ("fsyncdir",),
 }
 FILE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     # What is removed while it is open must be known to be open.

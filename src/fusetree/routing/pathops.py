@@ -163,6 +163,10 @@ class PathOperations:
         """The names were read, or the directory was closed."""
         return 0
 
+    def fsyncdir(self, path: Path, datasync: int, fh: Any) -> Any:
+        """Bring the names of a directory to their store; `fh` is 0."""
+        return 0
+
     def readlink(self, path: Path) -> str:
         """The target of a symbolic link. Not defined: EINVAL."""
         _refuse(errno.EINVAL)
