@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import shutil
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -353,3 +356,64 @@ def test_git(mountpoint: Path, source: Path, mounted: Mounting) -> None:
     """
     assert shell(script, cwd=mountpoint, timeout=100).ok().lines[-1].strip() == "4"
     assert shell("git fsck --strict", cwd=source / "clone").ok()
+
+
+HOLDER = """
+import fcntl, sys
+file = open(sys.argv[1], "r+")
+fcntl.lockf(file, fcntl.LOCK_EX, 10, 5)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_locks_are_the_hosts_where_they_are_left_to_the_program(
+    mountpoint: Path, source: Path, mounted: Mounting
+) -> None:
+    (source / "f").write_text("x" * 100)
+    mounted(HostDir(source, writable=True), locks="program", strict=True)
+    with (
+        open(source / "f", "r+") as host,
+        subprocess.Popen(
+            [sys.executable, "-c", HOLDER, mountpoint / "f"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as holder,
+    ):
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        assert _locked(host, 0, 5)
+        assert not _locked(host, 14, 1)
+        # It ends with the process, however that ends.
+        holder.kill()
+        wait_for(lambda: _locked(host, 0, 0), what="the lock of a process that is gone")
+        with open(mountpoint / "f", "r+") as through:
+            with raises_errno(errno.EAGAIN, errno.EACCES):
+                fcntl.lockf(through, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(through, fcntl.LOCK_EX)
+            with raises_errno(errno.EAGAIN):
+                fcntl.flock(host, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(host, fcntl.LOCK_EX)
+
+
+def _locked(file: TextIO, start: int, length: int) -> bool:
+    """Lock a range, not as this process: it serves the mount, and closes other descriptors of the file."""
+    request = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+    try:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, request)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.mark.root
+@pytest.mark.timeout(120)
+def test_checks_of_locks_pass_where_they_are_the_hosts(
+    mountpoint: Path, source: Path, mounted: Mounting
+) -> None:
+    mounted(HostDir(source, writable=True), locks="program", allow_other=True)
+    groups = [word for group in ("fcntl-locks", "ofd-locks", "flock") for word in ("--only", group)]
+    found = outcomes(python("-m", "fusetree.testing.posix", "-v", *groups, mountpoint, timeout=100).text)
+    assert len(found) >= 33
+    assert {name for name, outcome in found.items() if outcome != "ok"} == set()

@@ -65,6 +65,19 @@ def test_options_win_over_the_class() -> None:
         assert client.agreed & InitFlag.ATOMIC_O_TRUNC
 
 
+def test_who_applies_the_umask_gets_modes_as_they_were_asked_for() -> None:
+    class Umask(Few):
+        applies_umask = True
+
+    with Client(Umask()) as client:
+        assert client.agreed & InitFlag.DONT_MASK
+        assert client.session.features()["dont_mask"].reason == "Operations.applies_umask"
+    with Client(Few()) as client:
+        assert not client.agreed & InitFlag.DONT_MASK
+    with Client(Umask(), options=SessionOptions(capabilities={"dont_mask": False})) as client:
+        assert not client.agreed & InitFlag.DONT_MASK
+
+
 @pytest.mark.usefixtures("descriptors")
 @pytest.mark.parametrize("backend", ["threads", "asyncio"])
 def test_what_is_insisted_on_and_not_offered_ends_the_session(backend: str) -> None:

@@ -120,7 +120,7 @@ class FileHandlers(TreeOperations):
         return FileInfo(fh, not cached, cached and own.keep_cache, noflush=noflush)
 
     def _keep_locks(self, owner: object) -> None:
-        if self.locks is None:
+        if self.locks is None and not getattr(owner, "locks_if_asked", False):
             raise TypeError(
                 f"{type(owner).__name__} keeps locks by itself, and those of this mount are the kernel's: "
                 'mount it with locks="program"'

@@ -7,7 +7,7 @@
 ``inodes``            one file of the host: how it is found again, and how many are held
 ``tree``              what all nodes of one host directory share
 ``member``            what all of them have in common
-``opened``            what is open of a file
+``opened``            what is open of a file; ``locking`` its locks
 ``file, special``     `HostFile`; links and special files
 ``names``             what programs do to names
 ``directory``         `HostDir`

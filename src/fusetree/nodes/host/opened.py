@@ -6,9 +6,10 @@ through Python. Writes come as a view of the request, which goes straight into p
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fusetree.nodes.base import Change
 from fusetree.nodes.callers import caller
@@ -16,9 +17,12 @@ from fusetree.nodes.host.calls import fallocate
 from fusetree.nodes.refusals import refused
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from fusetree.nodes.attributes import Attributes
     from fusetree.nodes.host.descriptors import Descriptor
     from fusetree.nodes.host.file import HostFile
+    from fusetree.nodes.host.inodes import Key
 
 __all__ = ["HostReader", "HostWriter", "flags_below"]
 
@@ -43,6 +47,9 @@ class HostReader:
 
     __slots__ = ("_descriptor", "_node", "keep_cache")
 
+    #: Where the kernel keeps the locks of a mount, that is right too.
+    locks_if_asked: ClassVar[bool] = True
+
     def __init__(self, node: HostFile, descriptor: Descriptor, keep_cache: bool) -> None:
         self._node = node
         self._descriptor = descriptor
@@ -53,8 +60,35 @@ class HostReader:
         """The descriptor, which lives as long as this object."""
         return self._descriptor
 
+    @property
+    def key(self) -> Key:
+        """Which file of the host it is."""
+        return self._node._inode_.key
+
+    def again(self) -> Descriptor:
+        """Another open file description of the same file, for locks."""
+        inode = self._node._inode_
+        path = inode.descriptor().path
+        if self._node._host_.writable:
+            with contextlib.suppress(PermissionError):
+                return inode.finder.open(lambda: os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        return inode.finder.open(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC))  # enough for read locks
+
+    def getlk(self, lock: Any) -> Any:
+        """The host's lock that is in the way, whoever has it."""
+        return self._node._host_.locks.get(self, lock)
+
+    def setlk(self, lock: Any, wait: bool) -> Future[None] | None:
+        """Lock on the host."""
+        return self._node._host_.locks.set(self, lock, wait)
+
+    def flock(self, operation: int, owner: int) -> Future[None] | None:
+        """Lock on the host."""
+        return self._node._host_.locks.whole(self._descriptor, operation)
+
     def release(self) -> None:
         """Closed: the inode may give up its descriptor now."""
+        self._node._host_.locks.end(self)
         self._node._inode_.finder.opened(self._node._inode_, -1)
 
     def fsync(self, datasync: bool) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from fusetree.nodes.host.descriptors import Descriptor
 from fusetree.nodes.host.inodes import Finder, HostInode, Key
+from fusetree.nodes.host.locking import HostLocks
 from fusetree.nodes.refusals import refused
 
 if TYPE_CHECKING:
@@ -36,7 +37,19 @@ class HostTree:
         limit: How many descriptors are held to remember files by; None: half of what the process may have.
     """
 
-    __slots__ = ("_behind", "_lock", "_nodes", "device", "finder", "path", "shown", "top", "ttl", "writable")
+    __slots__ = (
+        "_behind",
+        "_lock",
+        "_nodes",
+        "device",
+        "finder",
+        "locks",
+        "path",
+        "shown",
+        "top",
+        "ttl",
+        "writable",
+    )
 
     def __init__(
         self,
@@ -52,6 +65,7 @@ class HostTree:
         self.ttl = ttl
         self.shown = shown
         self.finder = Finder(limit)
+        self.locks = HostLocks()
         descriptor = Descriptor(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         self.finder.top = descriptor
         found = os.fstat(descriptor)
