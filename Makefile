@@ -63,6 +63,10 @@ demo: $(VENV)/.built ## a running program mounts its own state, and is looked at
 bench: build            ## the figures, against libfuse's own C programs and other bindings
 	@$(PY) -m benchmarks
 
+.PHONY: bench-libfuse
+bench-libfuse:          ## the figures that take a newer libfuse: requests over rings, and passthrough; takes root
+	@tools/test-libfuse rings -- .venv/bin/python -m benchmarks --rows 'rings-*,through-*'
+
 .PHONY: docs
 docs: build             ## the documentation, into build/docs
 	@$(PY) -m sphinx -n -W --keep-going -q -b html docs build/docs

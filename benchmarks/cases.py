@@ -86,6 +86,46 @@ def _crowds() -> list[Case]:
     return cases
 
 
+def _rings() -> list[Case]:
+    """The same over `/dev/fuse` and over rings: a ring for each core, so nothing is pinned."""
+    contestants = ("c-memory", "c-memory-rings", "handler", "handler-rings", "published", "published-rings")
+    cases = []
+    for clients in (1, 2, 4):
+        who = "1 client" if clients == 1 else f"{clients} clients"
+        cases += [
+            Case(f"rings-stat-{clients}", f"stat, {who}", "stat", contestants, FREE, clients=clients),
+            Case(
+                f"rings-read-{clients}",
+                f"read 4 KiB, random, {who}",
+                "read",
+                contestants,
+                FREE,
+                order="rand",
+                clients=clients,
+            ),
+        ]
+    busy = ("published", "published-rings")
+    return [*cases, Case("rings-busy-read", "read 4 KiB", "read", busy, BUSY)]
+
+
+def _through() -> list[Case]:
+    """Files that the kernel reads and writes by itself, where libfuse has it (passthrough)."""
+    contestants = ("c", "handler", "passthrough")
+    return [
+        Case(
+            f"through-{operation}-{label}",
+            f"{operation} {text}, the file passed through or not",
+            operation,
+            contestants,
+            size=size,
+        )
+        for operation in ("read", "write")
+        for size, label, text in ((4 * KIB, "4k", "4 KiB"), (KIB * KIB, "1m", "1 MiB"))
+    ]
+
+
+_DEVICES = ("c-memory", "handler", "asyncio", "trio")
+
 _BUSY_CONTESTANTS = ("published", "handler", "asyncio", "pyfuse3", "mfusepy")
 
 CASES: tuple[Case, ...] = (
@@ -114,8 +154,13 @@ CASES: tuple[Case, ...] = (
     Case("readdir", "list a directory of 1,000", "readdir", (*_ALL, "cached", "c-memory-cached"), quick=True),
     Case("walk", "walk 1,000 files with a stat of each", "walk", (*_ALL, "cached", "c-memory-cached")),
     Case("create-unlink", "create, close and unlink a file", "create-unlink", _MAKERS),
+    Case("lock", "lock and unlock a byte (two SETLK)", "lock", _DEVICES),
+    Case("lseek", "seek for data (LSEEK)", "lseek", ("c", *_DEVICES)),
+    Case("ioctl", "ioctl without data", "ioctl", _DEVICES),
     *_transfers(),
     *_crowds(),
+    *_rings(),
+    *_through(),
     Case("busy-stat", "stat of a path", "stat", _BUSY_CONTESTANTS, BUSY, quick=True),
     Case("busy-read", "read 4 KiB", "read", _BUSY_CONTESTANTS, BUSY, quick=True),
     Case(

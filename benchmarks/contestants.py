@@ -12,6 +12,7 @@ from benchmarks.servers import ours
 READING = frozenset({"stat", "fstat", "lookup-missing", "open-read-close", "readdir", "walk", "read"})
 WRITING = frozenset({"write"})
 CREATING = frozenset({"create-unlink"})
+DEVICE = frozenset({"lock", "lseek", "ioctl"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,13 @@ def _memory(source: str, mountpoint: str, threads: bool, burn: bool) -> list[str
 
 def _memory_cached(source: str, mountpoint: str, threads: bool, burn: bool) -> list[str]:
     return [str(building.memory_ll()), source, mountpoint, "--cached"]
+
+
+def _memory_rings(source: str, mountpoint: str, threads: bool, burn: bool) -> list[str]:
+    why = ours.unavailable().get("handler-rings")
+    if why:
+        raise building.UnavailableError(why)
+    return [str(building.memory_ll()), source, mountpoint, "--rings"]
 
 
 def _burning(burn: bool) -> list[str]:
@@ -87,9 +95,10 @@ def _ours(mode: str) -> Callable[[str, str, bool, bool], list[str]]:
 CONTESTANTS = {
     contestant.key: contestant
     for contestant in (
-        Contestant("c", "C, passthrough_ll", READING | WRITING | CREATING, _passthrough),
-        Contestant("c-memory", "C, from memory", READING | WRITING | CREATING, _memory),
+        Contestant("c", "C, passthrough_ll", READING | WRITING | CREATING | {"lseek"}, _passthrough),
+        Contestant("c-memory", "C, from memory", READING | WRITING | CREATING | DEVICE, _memory),
         Contestant("c-memory-cached", "C, from memory, cached", READING, _memory_cached),
+        Contestant("c-memory-rings", "C, from memory, over rings", READING, _memory_rings),
         Contestant(
             "hello",
             "C, hello_ll",
@@ -97,10 +106,19 @@ CONTESTANTS = {
             _hello,
             whole_tree=False,
         ),
-        Contestant("handler", "fusetree, sync handler", READING | WRITING | CREATING, _ours("handler")),
-        Contestant("asyncio", "fusetree, asyncio handler", READING | WRITING | CREATING, _ours("asyncio")),
-        Contestant("trio", "fusetree, trio handler", READING | WRITING | CREATING, _ours("trio")),
+        Contestant(
+            "handler", "fusetree, sync handler", READING | WRITING | CREATING | DEVICE, _ours("handler")
+        ),
+        Contestant(
+            "asyncio", "fusetree, asyncio handler", READING | WRITING | CREATING | DEVICE, _ours("asyncio")
+        ),
+        Contestant("trio", "fusetree, trio handler", READING | WRITING | CREATING | DEVICE, _ours("trio")),
         Contestant("published", "fusetree, declared, published", READING | WRITING, _ours("published")),
+        Contestant(
+            "handler-rings", "fusetree, sync handler, over rings", READING | WRITING, _ours("handler-rings")
+        ),
+        Contestant("published-rings", "fusetree, published, over rings", READING, _ours("published-rings")),
+        Contestant("passthrough", "fusetree, passed through", READING | WRITING, _ours("passthrough")),
         Contestant("cached", "fusetree, declared, cached", READING, _ours("cached")),
         Contestant(
             "computed", "fusetree, computed file", frozenset({"open-read-close", "stat"}), _ours("computed")

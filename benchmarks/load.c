@@ -14,7 +14,8 @@
  *   - the clients die with it.
  *
  * What it expects below ROOT: `small`, a file of 4096 bytes; `missing`, which does not exist; `data`, a large file;
- * `sink`, a large file that may be written; `dir`, a directory.  An operation only needs what it names.
+ * `sink`, a large file that may be written; `dir`, a directory.  An operation only needs what it names.  `ioctl` wants
+ * _IO('f', 4) on `data` to answer 7.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -27,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -287,6 +289,33 @@ static uint64_t do_write(struct client *c)
     return 1;
 }
 
+/* A byte of its own for each client, so that nobody is in the way. */
+static uint64_t do_lock(struct client *c)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = c->number, .l_len = 1 };
+
+    if (fcntl(c->file_fd, F_SETLK, &lock) < 0)
+        die("lock sink");
+    lock.l_type = F_UNLCK;
+    if (fcntl(c->file_fd, F_SETLK, &lock) < 0)
+        die("unlock sink");
+    return 1;
+}
+
+static uint64_t do_lseek(struct client *c)
+{
+    if (lseek(c->file_fd, 0, SEEK_DATA) != 0)
+        die("seek for data");
+    return 1;
+}
+
+static uint64_t do_ioctl(struct client *c)
+{
+    if (ioctl(c->file_fd, _IO('f', 4)) != 7)
+        die("ioctl of data");
+    return 1;
+}
+
 static const struct operation {
     const char *name;
     operation_fn *run;
@@ -303,6 +332,9 @@ static const struct operation {
     { "walk-reading", do_walk_reading, NULL, 0 },
     { "read", do_read, "data", O_RDONLY },
     { "write", do_write, "sink", O_WRONLY },
+    { "lock", do_lock, "sink", O_RDWR },
+    { "lseek", do_lseek, "data", O_RDONLY },
+    { "ioctl", do_ioctl, "data", O_RDONLY },
 };
 
 /* ----------------------------------------------------------------------------------------------- one client */

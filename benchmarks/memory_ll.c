@@ -473,6 +473,33 @@ static void on_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at
     read_directory(req, (uint32_t)ino, size, at, 1);
 }
 
+/* What these three answer is no use to anybody: they are there for what a request costs. */
+static void on_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int wait)
+{
+    (void)ino, (void)fi, (void)lock, (void)wait;
+    fuse_reply_err(req, 0);
+}
+
+static void on_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock)
+{
+    (void)ino, (void)fi;
+    lock->l_type = F_UNLCK;
+    fuse_reply_lock(req, lock);
+}
+
+static void on_lseek(fuse_req_t req, fuse_ino_t ino, off_t at, int whence, struct fuse_file_info *fi)
+{
+    (void)ino, (void)fi, (void)whence;
+    fuse_reply_lseek(req, at);
+}
+
+static void on_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned command, void *argument, struct fuse_file_info *fi,
+                     unsigned flags, const void *data, size_t size, size_t out_size)
+{
+    (void)ino, (void)command, (void)argument, (void)fi, (void)flags, (void)data, (void)size, (void)out_size;
+    fuse_reply_ioctl(req, 7, NULL, 0);
+}
+
 static const struct fuse_lowlevel_ops operations = {
     .lookup = on_lookup,
     .forget = on_forget,
@@ -488,20 +515,25 @@ static const struct fuse_lowlevel_ops operations = {
     .opendir = on_opendir,
     .readdir = on_readdir,
     .readdirplus = on_readdirplus,
+    .setlk = on_setlk,
+    .getlk = on_getlk,
+    .lseek = on_lseek,
+    .ioctl = on_ioctl,
 };
 
 int main(int argc, char **argv)
 {
-    char *arguments[] = { argv[0], "-ofsname=memory_ll", NULL };
+    int rings = argc == 4 && !strcmp(argv[3], "--rings");
+    char *arguments[] = { argv[0], rings ? "-ofsname=memory_ll,io_uring" : "-ofsname=memory_ll", NULL };
     struct fuse_args args = FUSE_ARGS_INIT(2, arguments);
     struct fuse_session *se;
     int status = 1;
 
-    if (argc < 3 || argc > 4 || (argc == 4 && strcmp(argv[3], "--cached"))) {
-        fprintf(stderr, "usage: memory_ll SOURCE MOUNTPOINT [--cached]\n");
+    if (argc < 3 || argc > 4 || (argc == 4 && !rings && strcmp(argv[3], "--cached"))) {
+        fprintf(stderr, "usage: memory_ll SOURCE MOUNTPOINT [--cached | --rings]\n");
         return 2;
     }
-    cached = argc == 4;
+    cached = argc == 4 && !rings;
     timeout = cached ? 86400.0 * 365 : 0;
     load(argv[1]);
     se = fuse_session_new(&args, &operations, sizeof operations, NULL);

@@ -141,6 +141,47 @@ def sync_operations(api: Any, tree: Tree) -> Any:
         def releasedir(self, fh: int) -> None:
             pass
 
+        # Of what only some bindings know: they answer, for what a request costs, and nothing more.
+        def setlk(self, inode: int, fh: int, lock: Any, wait: bool, ctx: Any) -> None:
+            pass
+
+        def getlk(self, inode: int, fh: int, lock: Any, ctx: Any) -> None:
+            pass
+
+        def lseek(self, inode: int, fh: int, off: int, whence: int, ctx: Any) -> int:
+            return off
+
+        def ioctl(
+            self, inode: int, fh: int, command: int, arg: int, data: Any, size: int, flags: int, ctx: Any
+        ) -> int:
+            return 7
+
+    return Operations()
+
+
+def passing_operations(api: Any, tree: Tree, source: str) -> Any:
+    """As `sync_operations`, but the kernel reads and writes the files in the folder *source* by itself.
+
+    Its attribute `session` is to be set once there is one.
+    """
+    base = sync_operations(api, tree)
+    paths = {base.lookup(ROOT, os.fsencode(name), None).st_ino: name for name in tree}
+
+    class Operations(type(base)):  # type: ignore[misc]  # the base was made at run time
+        session: Any = None
+        backing: dict[int, int] = {}
+
+        def open(self, inode: int, flags: int, ctx: Any) -> Any:
+            if inode not in paths:
+                return base.open(inode, flags, ctx)
+            if inode not in self.backing:
+                fd = os.open(os.path.join(source, paths[inode]), os.O_RDWR)
+                try:
+                    self.backing[inode] = self.session.open_backing(fd)
+                finally:
+                    os.close(fd)
+            return api.FileInfo(fh=inode, backing_id=self.backing[inode])
+
     return Operations()
 
 
@@ -202,5 +243,20 @@ def async_operations(api: Any, tree: Tree) -> Any:
 
         async def releasedir(self, fh: int) -> None:
             pass
+
+        # Of what only some bindings know: they answer, for what a request costs, and nothing more.
+        async def setlk(self, inode: int, fh: int, lock: Any, wait: bool, ctx: Any) -> None:
+            pass
+
+        async def getlk(self, inode: int, fh: int, lock: Any, ctx: Any) -> None:
+            pass
+
+        async def lseek(self, inode: int, fh: int, off: int, whence: int, ctx: Any) -> int:
+            return off
+
+        async def ioctl(
+            self, inode: int, fh: int, command: int, arg: int, data: Any, size: int, flags: int, ctx: Any
+        ) -> int:
+            return 7
 
     return Operations()

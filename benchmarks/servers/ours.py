@@ -1,6 +1,8 @@
 """fusetree in each of its modes: `python -m benchmarks.servers.ours MODE SOURCE MOUNTPOINT [--burn]
 [--workers N]`.
 
+    passthrough    as handler, but the kernel reads and writes the files of SOURCE by itself
+    handler-rings, published-rings    as these, with requests over rings (io_uring)
     handler     lowlevel.Operations with ordinary handlers (servers/handlers.py)
     asyncio     the same handlers as coroutines, in an asyncio loop
     trio        the same, in a trio loop
@@ -34,17 +36,27 @@ from typing import Any
 from benchmarks import content
 from benchmarks.servers import answering, burning, handlers
 
-MODES = ("handler", "asyncio", "trio", "published", "cached", "computed", *answering.MADE)
+MODES = (
+    "handler", "asyncio", "trio", "published", "cached", "computed", "passthrough", "handler-rings",
+    "published-rings", *answering.MADE,
+)  # fmt: skip
 
 
 def unavailable() -> dict[str, str]:
     """The modes that this fusetree cannot serve, and why not."""
     from fusetree import lowlevel
 
-    if hasattr(lowlevel.Session, "serve"):
-        return {}
-    why = "this fusetree has no Session.serve()"
-    return {"asyncio": why, "trio": why}
+    why: dict[str, str] = {}
+    if not hasattr(lowlevel.Session, "serve"):
+        why = dict.fromkeys(("asyncio", "trio"), "this fusetree has no Session.serve()")
+    features: Any = getattr(lowlevel, "features", dict)()
+    for feature, modes in (
+        ("passthrough", ("passthrough",)),
+        ("io_uring", ("handler-rings", "published-rings")),
+    ):
+        if feature not in features or not features[feature].compiled:
+            why |= dict.fromkeys(modes, f"libfuse has no {feature}: make bench-libfuse")
+    return why
 
 
 def resident_bytes() -> int:
@@ -85,6 +97,32 @@ def _serve_handlers(tree: content.Tree, mountpoint: str, workers: int) -> None:
     with lowlevel.Session(operations, mountpoint, ["fsname=fusetree"]) as session:
         _in_background(dict)
         session.run(workers=workers)
+
+
+def _serve_passing(tree: content.Tree, source: str, mountpoint: str, workers: int) -> None:
+    from fusetree import lowlevel
+
+    operations = handlers.passing_operations(lowlevel, tree, source)
+    options = lowlevel.SessionOptions(fsname="fusetree", passthrough=True)
+    with lowlevel.Session(operations, mountpoint, options) as session:
+        operations.session = session
+        _in_background(dict)
+        session.run(workers=workers)
+
+
+def _serve_rings(tree: content.Tree, mountpoint: str, mode: str) -> None:
+    from fusetree import lowlevel
+    from fusetree.adapter import NodeOperations
+
+    operations: Any
+    if mode == "handler-rings":
+        operations = handlers.sync_operations(lowlevel, tree)
+    else:
+        operations = NodeOperations(declared(tree), kernel_cache=False)
+    options = lowlevel.SessionOptions(fsname="fusetree", io_uring=True)
+    with lowlevel.Session(operations, mountpoint, options) as session:
+        _in_background(dict)
+        session.run()
 
 
 def _serve_loop(tree: content.Tree, mountpoint: str, backend: str) -> None:
@@ -145,6 +183,10 @@ def main() -> None:
         burning.start()
     if arguments.mode == "handler":
         _serve_handlers(tree, arguments.mountpoint, arguments.workers)
+    elif arguments.mode == "passthrough":
+        _serve_passing(tree, arguments.source, arguments.mountpoint, arguments.workers)
+    elif arguments.mode.endswith("-rings"):
+        _serve_rings(tree, arguments.mountpoint, arguments.mode)
     elif arguments.mode in ("asyncio", "trio"):
         _serve_loop(tree, arguments.mountpoint, arguments.mode)
     else:

@@ -44,6 +44,32 @@ from fusetree._lowlevel.request cimport Request
 from fusetree._lowlevel.table cimport ft_table
 
 
+cdef extern from * nogil:
+    """
+    #include "compat.h"
+    #include <stdlib.h>
+    #include <unistd.h>
+    /* Over a ring libfuse copies the data itself. Of a mapping that lost its file that is a SIGBUS;
+     * the kernel, where it copies, tells an error instead, so it does. */
+    static void ft_reply_mapped(fuse_req_t req, const void *data, size_t size)
+    {
+        char *copy = malloc(size ? size : 1);
+        struct iovec to = { copy, size }, from = { (void *)data, size };
+        ssize_t rc = copy ? process_vm_readv(getpid(), &to, 1, &from, 1, 0) : -1;
+        if (!copy)
+            fuse_reply_err(req, ENOMEM);
+        else if (rc == (ssize_t)size)
+            fuse_reply_buf(req, copy, size);
+        else if (rc < 0 && (errno == ENOSYS || errno == EPERM)) /* forbidden here */
+            fuse_reply_buf(req, data, size);
+        else
+            fuse_reply_err(req, EIO);
+        free(copy);
+    }
+    """
+    void ft_reply_mapped(fuse_req_t req, const void *data, size_t size)
+
+
 cdef TypeError wrong_type(Request request, object wanted, object result):
     return TypeError(f"handler {request.operation!r} must return {wanted}, not {type(result).__name__}")
 
@@ -74,6 +100,7 @@ cdef int reply_data(Request r, object result) except? -1:
     cdef Py_buffer view
     cdef const char *data
     cdef Py_ssize_t size
+    cdef bint type_may_be_mapped = type(result) is not bytearray
     if type(result) is bytes:
         size = PyBytes_GET_SIZE(result)
         check_size(r, size)
@@ -98,7 +125,10 @@ cdef int reply_data(Request r, object result) except? -1:
         req = r.take()
         if req != NULL:
             with nogil:
-                fuse_reply_buf(req, <const char *>view.buf, view.len)
+                if r.c_ring and type_may_be_mapped:
+                    ft_reply_mapped(req, view.buf, view.len)
+                else:
+                    fuse_reply_buf(req, <const char *>view.buf, view.len)
     finally:
         PyBuffer_Release(&view)
     return 0

@@ -125,6 +125,8 @@ def folder(tmp_path: Path) -> Path:
         "walk-reading",
         "read",
         "write",
+        "lock",
+        "lseek",
     ],
 )
 def test_the_load_does_each_operation(folder: Path, operation: str, clients: str) -> None:
