@@ -67,6 +67,17 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, handler)
 
 
+_no_rings: list[pytest.Item] = []  # the test that runs, if it is marked so
+
+
+@pytest.fixture(autouse=True)
+def _without_rings(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("no_rings"):
+        _no_rings.append(request.node)
+    yield
+    _no_rings.clear()
+
+
 def _ask_for_rings() -> None:
     plain = Session.__init__
 
@@ -74,7 +85,7 @@ def _ask_for_rings() -> None:
         self: Session, operations: Any, mountpoint: Any = None, options: Any = (), **more: Any
     ) -> None:
         chosen = SessionOptions.of(options)
-        if mountpoint is not None and chosen.io_uring is None:
+        if mountpoint is not None and chosen.io_uring is None and not _no_rings:
             chosen = attrs.evolve(chosen, io_uring="auto")
         plain(self, operations, mountpoint, chosen, **more)
 

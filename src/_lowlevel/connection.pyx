@@ -408,7 +408,7 @@ cdef class Connection:
                         -rc if rc else 107, "the connection ended before the INIT handshake was done")
         if self.c_state.ask_rings and self.c_state.wanted & FUSE_CAP_OVER_IO_URING:
             # Where they can not be started libfuse says so in its log, and goes on without.
-            self.c_refused = "; ".join([line for line in lines if "io-uring" in line])
+            self.c_refused = "; ".join([line for line in lines if "failed to start io-uring" in line])
             self.c_state.rings = not self.c_refused
 
     cdef Request next_request(self, ReceiveBuffer buffer):

@@ -265,6 +265,7 @@ else:
         assert line_of(process) == "True"
 
 
+@pytest.mark.no_rings  # libfuse is told of no interrupts there
 def test_a_lock_that_is_waited_for_can_be_interrupted(mountpoint: Path) -> None:
     """An alarm ends F_SETLKW and flock(2) with EINTR; the future that the handler returned is cancelled."""
     program = """

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import logging
+import mmap
 import os
 import subprocess
 import threading
@@ -19,6 +20,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from fusetree import lowlevel
@@ -111,6 +113,29 @@ class TestServed:
             assert session.connection.rings
         assert not session.connection.rings
         wait_for(lambda: threading.active_count() <= before)
+
+    def test_what_libfuse_says_of_its_rings_is_no_refusal(
+        self, mountpoint: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.DEBUG, "fusetree.libfuse"):
+            with served(Device(), mountpoint, attrs.evolve(OVER_RINGS, extra=("debug",))) as session:
+                assert session.features()["io_uring"].on
+                assert os.stat(mountpoint / "a").st_size == 0
+        assert "io-uring" in caplog.text
+
+    def test_a_mapping_that_lost_its_file_is_eio(self, mountpoint: Path, tmp_path: Path) -> None:
+        class Mapped(Device):
+            def read(self, fh: int, off: int, size: int) -> Any:
+                return view
+
+        with open(tmp_path / "g", "w+b") as file:
+            file.truncate(4096)
+            with mmap.mmap(file.fileno(), 4096) as mapped, memoryview(mapped) as view:
+                file.truncate(0)
+                device = Mapped()
+                device.data[2] = bytearray(4096)
+                with served(device, mountpoint):
+                    assert b"Input/output error" in shell(f"cat {mountpoint}/a").err
 
     def test_a_session_that_does_not_ask_has_none(self, mountpoint: Path) -> None:
         with served(Device(), mountpoint, SessionOptions()) as session:
