@@ -99,10 +99,10 @@ test-libfuse:           ## all test rings with newer libfuse, in systems of thei
 	@tools/test-libfuse
 
 .PHONY: test-bed
-test-bed: build         # what test-libfuse runs in each of them; with rings all mounts once more, over rings
+test-bed: build         # what test-libfuse runs in each of them; with rings many mounts once more, over rings
 	@status=0; $(PY) -m tools.ring --limit 1800 -- $(PY) -m pytest -q || status=$$?; \
 	if [[ -n $$FUSETREE_TEST_RINGS ]]; then \
-	    FUSETREE_TEST_RINGS=all $(PY) -m tools.ring --limit 1800 -- $(PY) -m pytest -q -m mount || status=$$?; \
+	    FUSETREE_TEST_RINGS=all $(PY) -m tools.ring --limit 1800 -- $(PY) -m pytest -q -m mount tests/mount tests/lowlevel || status=$$?; \
 	fi; exit $$status
 
 .PHONY: lint

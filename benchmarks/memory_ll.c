@@ -14,7 +14,7 @@
  *   node.children[position]     -> node, or 0 for a hole    a directory in order; position + 2 is the cookie
  */
 #define _GNU_SOURCE
-#define FUSE_USE_VERSION 34
+#define FUSE_USE_VERSION 35
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -156,6 +156,7 @@ def test_watchers_are_told_of_a_deletion(served: tuple[Changing, lowlevel.Sessio
     assert shell(f"test -e {mountpoint}/f").status == 1
 
 
+@pytest.mark.no_rings  # nothing can be retrieved there
 def test_what_is_stored_is_read_without_asking_and_can_be_retrieved(
     served: tuple[Changing, lowlevel.Session], mountpoint: Path, tmp_path: Path
 ) -> None:
@@ -264,6 +265,7 @@ def test_a_handler_invalidates_names_of_the_directory_that_it_works_on(
     assert ino(mountpoint / "f") == 3
 
 
+@pytest.mark.no_rings  # nothing can be retrieved there
 def test_a_read_handler_changes_the_pages_that_it_is_asked_for(
     served: tuple[Changing, lowlevel.Session], mountpoint: Path
 ) -> None:

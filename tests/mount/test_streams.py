@@ -17,7 +17,7 @@ from fusetree import Stream
 from tests.mount.conftest import Mounting
 from tests.support import PYTHON, is_mounted, python, shell, wait_for
 
-pytestmark = pytest.mark.mount
+pytestmark = [pytest.mark.mount, pytest.mark.no_rings]  # readers that wait are interrupted, and many
 
 
 class Follower:

@@ -51,7 +51,7 @@ class RingThreads:
         self._waiting: SimpleQueue[Request | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._idle = 0  # threads for locks that have nothing to do; guarded by _lock
-        self._waiters = 0  # threads for locks; guarded by _lock
+        self._waiters: list[threading.Thread] = []  # threads for locks; guarded by _lock
 
     def open(self) -> None:
         """Let the requests in."""
@@ -90,9 +90,12 @@ class RingThreads:
     def _end_threads(self) -> None:
         self._answers.put(None)
         with self._lock:
-            waiters, self._waiters = self._waiters, 0
-        for _ in range(waiters):
+            waiters, self._waiters = self._waiters, []
+        for _ in waiters:
             self._waiting.put(None)
+        for thread in (self._answering, *waiters):
+            if thread not in (None, threading.current_thread()):
+                thread.join(END_INTERVAL)
 
     # -- handlers that wait for a lock
 
@@ -102,10 +105,10 @@ class RingThreads:
             if ready:
                 self._idle -= 1
             else:
-                self._waiters += 1
+                self._waiters.append(
+                    start_thread("fusetree-ring-lock", lambda: inside_context().run(self._wait_for_locks))
+                )
         self._waiting.put(request)
-        if not ready:
-            start_thread("fusetree-ring-lock", lambda: inside_context().run(self._wait_for_locks))
 
     def _wait_for_locks(self) -> None:
         while (request := self._waiting.get()) is not None:
