@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fusetree import Attributes, Dir, FileNode, action, computed, entry, node
+from fusetree import Attributes, Dir, FactoryDir, FileNode, action, computed, entry, node
 from fusetree.adapter.usercode import inside_handler
 from fusetree.testing import Client
 from tests.scenarios.coroutines import BACKENDS, AsyncFile, AsyncNames, Gate, everything, pause
@@ -356,3 +356,28 @@ def test_a_method_may_be_async_in_one_class_and_not_in_the_next(backend: Any) ->
     with Client(Dir({"a": Async(), "s": Sync()}), backend=backend) as client:
         assert client.read_text("s") == "sync"
         assert client.read_text("a") == "asyn"
+
+
+def test_a_factory_may_make_and_destroy_asynchronously(backend: Any) -> None:
+    async def make(name: str) -> Dir:
+        await pause()
+        if name.startswith("bad"):
+            raise ValueError(name)
+        return Dir({"x": "made\n"})
+
+    async def destroy(made: Dir) -> None:
+        await pause()
+        if "keep" in made:
+            raise PermissionError
+
+    factory = FactoryDir(make, destroy)
+    with Client(Dir({"f": factory}), backend=backend) as client:
+        client.mkdir("f/a")
+        assert client.read_text("f/a/x") == "made\n"
+        with raises_errno(errno.EINVAL):
+            client.mkdir("f/bad")
+        made = factory["a"]
+        assert isinstance(made, Dir)
+        del made["x"]
+        client.rmdir("f/a")
+        assert "a" not in factory

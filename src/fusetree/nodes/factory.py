@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fusetree.nodes.base import Node, node_class
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.links import parents_of
-from fusetree.nodes.refusals import refusals
+from fusetree.nodes.refusals import refusals, refusing
 from fusetree.nodes.symlink import Symlink
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ class FactoryDir(Dir):
 
     Arguments:
         make: The class of the objects, a directory class, or a function that makes one. If it has a parameter
-            `name`, it gets the name of the directory by that keyword; else it is called without arguments.
-        destroy: Called with the object before it goes; an `OSError` keeps it.
+            `name`, it gets the name of the directory by that keyword; else it is called without arguments. A
+            function may be ``async``, but for `make()`.
+        destroy: Called with the object before it goes; an `OSError` keeps it. It may be ``async``.
         children: What it holds at first.
         mode: Permission bits.
         uid: The owner; None is the user that runs the server.
@@ -72,17 +73,16 @@ class FactoryDir(Dir):
         self[name] = made
         return made
 
-    def mkdir(self, name: str, mode: int) -> Dir:
+    def mkdir(self, name: str, mode: int) -> Any:
         """Make an object."""
-        with refusals(errno.EINVAL):
-            return self._make_(name=name) if self._named_ else self._make_()
+        return refusing(lambda: self._make_(name=name) if self._named_ else self._make_(), errno.EINVAL)
 
-    def rmdir(self, name: str) -> None:
+    def rmdir(self, name: str) -> Any:
         """Destroy an object."""
-        child = self.child(name)
-        if self._destroy_ is not None and child is not None:
-            with refusals(errno.ENOENT):
-                self._destroy_(child)
+        child, destroy = self.child(name), self._destroy_
+        if destroy is None or child is None:
+            return None
+        return refusing(lambda: destroy(child))
 
 
 @node_class

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from fusetree.nodes.owed import Owed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["refusals", "refused"]
+__all__ = ["refusals", "refused", "refusing"]
 
 
 @contextlib.contextmanager
@@ -31,6 +34,18 @@ def refusals(missing: int = errno.ENOENT) -> Iterator[None]:
         raise refused(errno.EINVAL) from error
     except (AttributeError, NotImplementedError) as error:
         raise refused(errno.EROFS) from error
+
+
+def refusing(function: Callable[[], Any], missing: int = errno.ENOENT) -> Any:
+    """Call what may refuse; of an ``async`` function a coroutine comes back, which refuses in like manner."""
+    with refusals(missing):
+        result = function()
+    return _later(Owed(result), missing) if isinstance(result, CoroutineType) else result
+
+
+async def _later(owed: Owed, missing: int) -> Any:
+    with refusals(missing):
+        return await owed.coroutine
 
 
 def refused(number: int) -> OSError:
