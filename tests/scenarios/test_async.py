@@ -381,3 +381,5 @@ def test_a_factory_may_make_and_destroy_asynchronously(backend: Any) -> None:
         del made["x"]
         client.rmdir("f/a")
         assert "a" not in factory
+    with pytest.raises(TypeError, match="await it"):
+        factory.make("b")

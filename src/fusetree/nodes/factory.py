@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import inspect
 import os
-from typing import TYPE_CHECKING, Any
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, cast
 
 from fusetree.nodes.base import Node, node_class
 from fusetree.nodes.directory import Dir
@@ -14,7 +15,7 @@ from fusetree.nodes.refusals import refusals, refusing
 from fusetree.nodes.symlink import Symlink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 __all__ = ["FactoryDir", "RelationDir", "resolve"]
 
@@ -39,13 +40,13 @@ class FactoryDir(Dir):
         ino: The inode number that programs see; 0 gives one out.
     """
 
-    _make_: Callable[..., Dir]
+    _make_: Callable[..., Any]
     _destroy_: Callable[[Any], object] | None
     _named_: bool
 
     def __init__(
         self,
-        make: Callable[..., Dir],
+        make: Callable[..., Dir | Coroutine[Any, Any, Dir]],
         destroy: Callable[[Any], object] | None = None,
         *,
         children: dict[str, Any] | None = None,
@@ -70,8 +71,13 @@ class FactoryDir(Dir):
         if self.child(name) is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
         made = self._make_(name=name) if self._named_ else self._make_()
+        if isinstance(made, CoroutineType):
+            made.close()
+            raise TypeError(
+                "make() cannot wait for an async function: await it, and put what it returns here"
+            )
         self[name] = made
-        return made
+        return cast("Dir", made)
 
     def mkdir(self, name: str, mode: int) -> Any:
         """Make an object."""
