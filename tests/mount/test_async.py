@@ -111,6 +111,7 @@ class Slow(FileNode):
         return b"at last\n"[offset : offset + size]
 
 
+@pytest.mark.no_rings  # a ring has room for eight
 def test_a_thousand_slow_reads_complete_together(backend: str, mountpoint: Path) -> None:
     gate = Gate()
     with served(Dir({"slow": Slow(gate), "quick": lambda: "now"}), mountpoint, backend, workers=2):
