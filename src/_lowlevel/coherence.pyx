@@ -66,7 +66,7 @@ cdef void look_again_at_child(ft_table *table, uint64_t node_id) noexcept nogil:
     cdef ft_entry *entry
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, node_id)
-    if entry != NULL and not entry.flags & HAS_ATTRIBUTES:
+    if entry != NULL and (not entry.flags & HAS_ATTRIBUTES or entry.flags & SUSPENDED):
         locked_queue_inode(table, entry, False)
     pthread_mutex_unlock(&table.lock)
 

@@ -137,6 +137,11 @@ class _Transaction:
     def show(self) -> None:
         """Make everything visible."""
         names = [(directory, name) for directory, _, name, _ in self._names]
+        for directory, _ in names:
+            # While the time of change is the same, a listing is unchanged to the kernel; clocks tick slowly.
+            before = state.held[id(directory)].mtime_ns
+            if directory.mtime_ns <= before:
+                directory._times_ = (directory.atime_ns, before + 1, max(directory.ctime_ns, before + 1))
         for observer in self._observers():
             observer.suspend([node for node in self._nodes if observer in node._observers_], names)
         with flip_lock:
