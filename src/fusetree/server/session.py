@@ -7,21 +7,15 @@
         unmounted from outside, stop()  --> ended: wait() returns
           close()  --> unmounted, closed
 
-Rule 1: whatever happens, close() unmounts; it is called at the end of the ``with`` block, and at interpreter
-    exit for what is left.
-Rule 2: after a fork the child lets go of the device and never unmounts (a child that held it would keep
-    clients of a dead server waiting).
+Rule: whatever happens, close() unmounts; it is called at the end of the ``with`` block. Forks and interpreter
+    exit are the business of `lifetimes.py`.
 """
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import sys
 import threading
-import traceback
-import weakref
 from typing import TYPE_CHECKING, Any, Literal
 
 from fusetree._lowlevel.connection import Connection, ReceiveBuffer
@@ -29,19 +23,19 @@ from fusetree._lowlevel.dispatch import Dispatcher
 from fusetree._lowlevel.passthrough import Passthrough
 from fusetree._lowlevel.watched import WatchedDispatcher
 from fusetree.errors import SessionClosedError, UnsupportedFeatureError
-from fusetree.server import mountinfo
-from fusetree.server.aborting import abort_by_control_file, abort_by_force, is_connected
 from fusetree.server.background import BackgroundLoop
 from fusetree.server.failures import Failures
 from fusetree.server.features import Feature, Negotiation
+from fusetree.server.lifetimes import end_watch, keep_watch
 from fusetree.server.loops import running_backend
 from fusetree.server.notifications import Notifying
 from fusetree.server.offload import sync_opcodes
 from fusetree.server.operations import handlers_of
 from fusetree.server.options import SessionOptions
+from fusetree.server.place import Place
 from fusetree.server.rings import RingThreads
 from fusetree.server.statistics import OperationTiming, SessionStatistics
-from fusetree.server.threads import ThreadPool, start_thread
+from fusetree.server.threads import ThreadPool, report_stuck, start_thread
 from fusetree.server.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -56,8 +50,6 @@ logger = logging.getLogger("fusetree")
 
 #: Seconds that close() waits for handlers that are still running.
 CLOSE_GRACE = 5.0
-
-_sessions: weakref.WeakSet[Session] = weakref.WeakSet()  # for fork and interpreter exit only
 
 
 class Session(Notifying):
@@ -75,7 +67,7 @@ class Session(Notifying):
     :param strict: an exception of a handler that is not an OSError ends the session and is raised by
         :meth:`run`, :meth:`wait` and :meth:`close`.
     :param inherited: the child of a fork may serve it, as programs want that go into the background between
-        mounting and serving.  Until it is served, Rule 2 does not hold, and interpreter exit leaves it
+        mounting and serving.  Until it is served a child keeps the device, and interpreter exit leaves it
         mounted.
     :raises MountError: the mount failed; the message has libfuse's own words.
     :raises ValueError: an option is unknown, or two contradict each other.
@@ -131,21 +123,14 @@ class Session(Notifying):
         self._ended = threading.Event()
         self._closed = threading.Event()  # close() is done
         self._closing = False  # guarded by _lock
-        self._mount_id: int | None = None
-        self._device: str | None = None  # "major:minor" of the mount
+        self._place: Place | None = None  # None: on a descriptor
         if self.mountpoint is not None:
-            # Resolved before it is mounted: a stat of the mountpoint after that would be a request that
-            # nobody answers yet.
-            resolved = os.path.realpath(self.mountpoint)
-            self._connection.mount(self.mountpoint)
-            seen = mountinfo.topmost(resolved)
-            self._mount_id = seen.mount_id if seen is not None else None
-            self._device = seen.device if seen is not None else None
+            self._place = Place(self._connection, self.mountpoint)
         else:
             assert fd is not None
             self._connection.attach(fd)
         if not inherited:
-            _sessions.add(self)
+            keep_watch(self)
 
     def start(self, workers: int = 8, *, async_handlers: Literal["refuse", "loop"] = "refuse") -> None:
         """Serve in background threads; returns when the handshake with the kernel is done.
@@ -212,7 +197,7 @@ class Session(Notifying):
     def _begin(self) -> None:
         """The handshake is done."""
         self._negotiation.check(self._connection)
-        _sessions.add(self)
+        keep_watch(self)
         self._begun = True
         self.operations.init()
         if self._watchdog is not None:
@@ -374,11 +359,11 @@ class Session(Notifying):
             pool, backend = self._pool, self._backend
         if self._ended.is_set():
             return
-        if self._device is None:
+        if self._place is None:
             self._connection.exit()
-        elif not is_connected(self._connection.fileno()):
-            return  # its number may be another mount's by now
-        elif not abort_by_control_file(self._device):
+        elif not self._place.is_connected:
+            return
+        elif not self._place.abort():
             self._connection.let_go()
             if self._rings is not None:  # they have the device open, too
                 self._rings.refuse(0)
@@ -435,10 +420,10 @@ class Session(Notifying):
             pool.stop()
             stuck = pool.join(CLOSE_GRACE)
             if stuck:
-                self._report_stuck(stuck)
+                report_stuck(stuck)
                 self._free_waiters()
         self._outbox.stop()
-        self._connection.close(unmount=unmount and self._still_mounted())
+        self._connection.close(unmount=unmount and self._place is not None and self._place.is_mounted())
         if not self._outbox.join(CLOSE_GRACE):
             logger.warning("closing although a notification still waits for a handler that does not end")
         table = self.operations.inode_table
@@ -450,7 +435,7 @@ class Session(Notifying):
         if rings is not None:
             rings.end()
         self._ended.set()
-        _sessions.discard(self)
+        end_watch(self)
         try:
             if self._begun:
                 self.operations.destroy()
@@ -459,14 +444,8 @@ class Session(Notifying):
         self._failures.raise_kept()
 
     def _free_waiters(self) -> None:
-        """Handlers do not end. A notification, of whatever thread, may be in the kernel behind one of them:
-        it cannot be interrupted and keeps the device open, so closing that would end nothing, and this
-        process could not even be killed.
-        """
-        if self.mountpoint is None or self._device is None or not self._still_mounted():
-            return
-        if not abort_by_control_file(self._device):
-            abort_by_force(self.mountpoint)
+        if self._place is not None:
+            self._place.free_waiters()
 
     def _waiting(self) -> list[tuple[Request, Coroutine[Any, Any, Any]]]:
         """Handlers that an event loop waits for, for the watchdog."""
@@ -475,29 +454,10 @@ class Session(Notifying):
         return waiting if self._background is None else [*waiting, *self._background.waiting()]
 
     def _all_ended(self) -> None:
-        """The last worker ended.  The kernel gives the number of a mount that is gone to the next one, so
-        look now.
-        """
-        if not self._still_mounted():
-            self._mount_id = None
+        """The last worker ended."""
+        if self._place is not None:
+            self._place.look()
         self._ended.set()
-
-    def _still_mounted(self) -> bool:
-        """Whether what is at the mountpoint is this session's mount, and not somebody's that came later."""
-        if self._mount_id is None:
-            return False
-        return any(mount.mount_id == self._mount_id for mount in mountinfo.mounts())
-
-    def _report_stuck(self, threads: list[threading.Thread]) -> None:
-        frames = sys._current_frames()
-        for thread in threads:
-            frame = frames.get(thread.ident or 0)
-            stack = "".join(traceback.format_stack(frame)) if frame is not None else "(no stack)"
-            logger.warning(
-                "closing although a handler still runs in %s; its answer will be dropped\n%s",
-                thread.name,
-                stack,
-            )
 
     def _forked(self) -> None:
         self._closing = True
@@ -563,25 +523,3 @@ class Session(Notifying):
 def _without_mount(options: SessionOptions) -> list[str]:
     """What libfuse has to be told where nothing is mounted: it compares the sizes of reads."""
     return [] if options.max_read is None else [f"max_read={options.max_read}"]
-
-
-def _after_fork_in_child() -> None:
-    for session in list(_sessions):
-        session._forked()
-
-
-def _at_exit() -> None:
-    for session in list(_sessions):
-        try:
-            session.close()
-        except Exception:
-            logger.exception("closing %r at interpreter exit failed", session)
-
-
-def _register() -> None:
-    hooks: Any = os
-    hooks.register_at_fork(after_in_child=_after_fork_in_child)
-    atexit.register(_at_exit)
-
-
-_register()

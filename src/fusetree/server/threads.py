@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 from fusetree._lowlevel.rotation import Rotation
@@ -178,3 +180,14 @@ class ThreadPool:
         if self._here not in (None, threading.get_ident()):
             self._over.wait(max(0.0, deadline - time.monotonic()))
         return [thread for thread in threads if thread.is_alive()]
+
+
+def report_stuck(threads: list[threading.Thread]) -> None:
+    """Say in the log where handlers are that did not end."""
+    frames = sys._current_frames()
+    for thread in threads:
+        frame = frames.get(thread.ident or 0)
+        stack = "".join(traceback.format_stack(frame)) if frame is not None else "(no stack)"
+        logger.warning(
+            "closing although a handler still runs in %s; its answer will be dropped\n%s", thread.name, stack
+        )
