@@ -23,6 +23,7 @@ def test_every_example_is_tested_here_or_has_a_file_of_its_own() -> None:
         "passthrough.py",
         "sqlite_fs.py",  # test_file_systems.py
         "app_proc.py",
+        "encrypted_view.py",  # test_encrypted_view.py
         "event_stream.py",
         "http_directory.py",  # test_http_directory.py
         "json_tree.py",
