@@ -18,7 +18,7 @@ def test_unknown_systems_are_refused() -> None:
     assert ("potato" if os.geteuid() == 0 else "root") in answer.error
 
 
-@pytest.mark.parametrize("ending", ["by itself", "killed", "interrupted"])
+@pytest.mark.parametrize("ending", ["by itself", "killed", "interrupted", "all killed"])
 def test_the_switch_for_rings_is_put_back_whatever_happens(ending: str, tmp_path: Path) -> None:
     switch = tmp_path / "switch"
     switch.write_text("N\n")
@@ -39,6 +39,8 @@ def test_the_switch_for_rings_is_put_back_whatever_happens(ending: str, tmp_path
             process.stdin.close()
         elif ending == "interrupted":
             os.killpg(process.pid, signal.SIGINT)
+        elif ending == "all killed":
+            os.killpg(process.pid, signal.SIGKILL)
         else:
             os.kill(process.pid, signal.SIGKILL)
             os.kill(command, signal.SIGKILL)
