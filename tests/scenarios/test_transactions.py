@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import threading
+import time
 
 import pytest
 
@@ -204,3 +205,39 @@ def test_a_name_is_made_and_removed_within_one() -> None:
         assert not client.exists("gone")
         assert not client.exists("d/gone")
         assert client.listdir("d") == ["a", "b"]
+
+
+@node
+class SlowPair(Dir):
+    one: int = entry(0)
+    two: int = entry(0)
+
+    @computed
+    def both(self) -> str:
+        one = self.one
+        time.sleep(0.005)  # longer than the time between two transactions
+        return f"{one} {self.two}"
+
+
+def test_what_takes_longer_than_the_time_between_transactions_is_let_go_first() -> None:
+    pair = SlowPair()
+    stop = threading.Event()
+
+    def change_on_and_on() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            with pair.transaction():
+                pair.one = number
+                pair.two = number
+
+    with Client(pair, coherence_wait=WAIT) as client:
+        thread = threading.Thread(target=change_on_and_on)
+        thread.start()
+        try:
+            seen = [client.read_text("both").split() for _ in range(20)]
+        finally:
+            stop.set()
+            thread.join()
+    assert all(one == two for one, two in seen), seen
+    assert seen[0] != seen[-1]

@@ -30,7 +30,19 @@ if TYPE_CHECKING:
     N = TypeVar("N", bound=Node)
     R = TypeVar("R")
 
-__all__ = ["Holder", "closed", "flip_lock", "hold", "keep", "mine", "seen", "state", "steady", "undisturbed"]
+__all__ = [
+    "Holder",
+    "closed",
+    "flip_lock",
+    "give_way",
+    "hold",
+    "keep",
+    "mine",
+    "seen",
+    "state",
+    "steady",
+    "undisturbed",
+]
 
 logger = logging.getLogger("fusetree.nodes")
 
@@ -39,6 +51,12 @@ PATIENCE: Final = 10.0
 
 #: How often what ran while a transaction began or ended is done again, before its result stands.
 _ATTEMPTS: Final = 8
+
+#: From which attempt on transactions let it go first.
+_IMPATIENT: Final = 2
+
+#: For how long a transaction that begins lets others go first, in seconds.
+COURTESY: Final = 0.1
 
 
 class Holder(Protocol):
@@ -57,7 +75,7 @@ class Holder(Protocol):
 class State:
     """What every thread may look at without a lock."""
 
-    __slots__ = ("active", "flips", "held", "serial")
+    __slots__ = ("active", "flips", "held", "serial", "starving")
 
     def __init__(self) -> None:
         #: The open transaction.
@@ -68,6 +86,8 @@ class State:
         self.flips = 0
         #: Raised when a transaction begins and when it ends.
         self.serial = 0
+        #: How many readers must do their work again and have had enough of it; guarded by `closed`.
+        self.starving = 0
 
 
 #: The state of this process.
@@ -79,7 +99,7 @@ mine: Final[ContextVar[Holder | None]] = ContextVar("fusetree_transaction", defa
 #: Held while everything is made visible, and by those who must not come in between.
 flip_lock: Final = threading.RLock()
 
-#: Notified when a transaction has ended.
+#: Notified when a transaction has ended, and when nobody starves any more.
 closed: Final = threading.Condition()
 
 
@@ -134,12 +154,41 @@ def undisturbed() -> None:
 def steady(function: Callable[[], R]) -> R:
     """Call what reads the program's state, and again if a transaction began or ended meanwhile.
 
-    What takes longer than the time between two transactions is called a few times, and then its result
-    stands. What goes on as a coroutine is called once: others come in between where it waits anyhow.
+    Who has had to do it again has the next transactions wait a moment, so only what takes longer than that
+    (`COURTESY`) can go on being disturbed; after some attempts its result stands. What goes on as a coroutine
+    is called once: others come in between where it waits anyhow.
     """
-    for _ in range(_ATTEMPTS):
-        serial = state.serial
-        result = function()
+    for attempt in range(_ATTEMPTS):
+        if attempt < _IMPATIENT:
+            serial = state.serial
+            result = function()
+        else:
+            serial, result = _first(function)
         if state.serial == serial or type(result) is CoroutineType:
             break
     return result
+
+
+def _first(function: Callable[[], R]) -> tuple[int, R]:
+    """Call it before the next transaction begins, if that has the courtesy; with the serial of before."""
+    with closed:
+        state.starving += 1
+    try:
+        undisturbed()
+        serial = state.serial
+        return serial, function()
+    finally:
+        with closed:
+            state.starving -= 1
+            if not state.starving:
+                closed.notify_all()
+
+
+def give_way() -> None:
+    """Before a transaction begins: let those go first who are disturbed again and again.
+
+    For a moment only, since what they run is the program's own code, which may wait for this transaction.
+    """
+    if state.starving:
+        with closed:
+            closed.wait_for(lambda: not state.starving, COURTESY)

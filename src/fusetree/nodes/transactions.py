@@ -22,7 +22,7 @@ import threading
 import types
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from fusetree.nodes.held import closed, flip_lock, mine, state
+from fusetree.nodes.held import closed, flip_lock, give_way, mine, state
 from fusetree.nodes.locks import LINKS, gate, structure_lock
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def transaction() -> Iterator[None]:
             "another task of this thread is in a transaction: do not await in the block of one"
         )
     with _turn:
+        give_way()
         opened = _Transaction()
         token = mine.set(opened)
         state.serial += 1
