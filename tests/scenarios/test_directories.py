@@ -23,6 +23,24 @@ def test_entries_are_listed_in_the_order_in_which_they_were_made() -> None:
         assert {".", ".."} <= set(client.scandir())
 
 
+def test_an_open_directory_is_synced_by_its_class_or_by_nobody() -> None:
+    synced: list[bool] = []
+
+    class Synced(Dir):
+        def fsync(self, datasync: bool) -> None:
+            synced.append(datasync)
+
+    with Client(Dir({"plain": Dir({"a": ""}), "synced": Synced({"a": ""})})) as client:
+        for name in ("plain", "synced"):
+            for _ in range(2):  # the second is opened in C
+                client.listdir(name)
+                inode = client.raw.lookup(1, name.encode()).node_id
+                fh = client.raw.opendir(inode).fh
+                client.raw.fsyncdir(inode, fh, datasync=True)
+                client.raw.releasedir(inode, fh)
+    assert synced == [True, True]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_directory_of_100000_entries_lists_completely_while_entries_come_and_go() -> None:

@@ -13,7 +13,7 @@ from fusetree.adapter.listings import Listing
 from fusetree.adapter.steps import drive, handler
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations
 from fusetree.adapter.usercode import call
-from fusetree.lowlevel import FileInfo
+from fusetree.lowlevel import FileInfo, context
 from fusetree.nodes.base import Policy
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.held import flip_lock, seen
@@ -112,7 +112,8 @@ class DirectoryHandlers(TreeOperations):
     @handler
     def fsyncdir(self, fh: int, datasync: bool) -> Steps[None]:
         """Nothing is held back, but by a class that has `fsync`."""
-        directory: Dir = self.node(self.inode_table.opened(fh))
+        # What was opened in C has no handle.
+        directory: Dir = self.node(self.inode_table.opened(fh) if fh else context().inode)
         method = self.kind_of(directory).fsync
         if method is not None:
             yield call(method, directory, datasync)
