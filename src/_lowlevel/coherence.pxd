@@ -13,6 +13,7 @@ from fusetree._lowlevel.libfuse.common cimport fuse_file_info
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_ino_t, fuse_req_t
 from fusetree._lowlevel.table cimport ft_entry, ft_table
 
+# name: NULL for a file that has none (O_TMPFILE).
 # stamp: what handler_begins(table, parent) returned before the handler ran (notices.pxd).
 cdef int reply_entry_coherent(
     ft_table *table, fuse_req_t req, NodeAttributes attributes, fuse_ino_t parent, const char *name, uint64_t

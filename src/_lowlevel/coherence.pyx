@@ -145,13 +145,18 @@ cdef int send_entry(
         ft_table *table, fuse_req_t req, ft_entry *entry, uint64_t change, bint publish, double ttl,
         fuse_entry_param *param,
         fuse_ino_t parent, const char *name, uint64_t stamp, const fuse_file_info *fi) noexcept nogil:
-    cdef size_t length = strlen(name)
-    cdef uint32_t hash = name_hash(name, length)
+    cdef size_t length = 0
+    cdef uint32_t hash = 0
     cdef ft_entry *directory
     cdef uint64_t changes
     cdef int result
+    if name != NULL:
+        length = strlen(name)
+        hash = name_hash(name, length)
     pthread_mutex_lock(&table.lock)
     locked_current(table, entry, change, publish, ttl, param)
+    if name == NULL:
+        param.entry_timeout = 0
     if param.entry_timeout > 0:
         directory = locked_find(table, parent)
         if directory == NULL or directory.flags & SUSPENDED or not locked_name_leads(
@@ -159,7 +164,8 @@ cdef int send_entry(
             param.entry_timeout = 0
     param.ino = entry.node_id
     locked_raise(table, entry)
-    locked_looked_up(table, entry, parent, name, length, hash)
+    if name != NULL:
+        locked_looked_up(table, entry, parent, name, length, hash)
     changes = ft_load(&table.changes)
     pthread_mutex_unlock(&table.lock)
     result = fuse_reply_entry(req, param) if fi == NULL else fuse_reply_create(req, param, fi)

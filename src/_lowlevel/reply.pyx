@@ -220,7 +220,10 @@ cdef int reply_create(Request r, object result) except? -1:
     cdef fuse_file_info fi
     cdef EntryAttributes attr
     cdef fuse_req_t req
+    cdef const char *name = NULL
     cdef int rc = -ENOENT
+    if r.name_bytes is not None:
+        name = r.name_bytes
     if type(result) is not tuple or len(result) != 2 or not isinstance(result[1], EntryAttributes):
         raise wrong_type(r, "a tuple (FileInfo, EntryAttributes)", result)
     attr = <EntryAttributes>result[1]
@@ -230,7 +233,7 @@ cdef int reply_create(Request r, object result) except? -1:
         return rc
     if r.c_state.table != NULL and isinstance(attr, NodeAttributes):
         return reply_create_coherent(
-            r.c_state.table, req, <NodeAttributes>attr, r.c_ino, r.name_bytes, r.c_stamp, &fi)
+            r.c_state.table, req, <NodeAttributes>attr, r.c_ino, name, r.c_stamp, &fi)
     with nogil:
         rc = fuse_reply_create(req, &attr.c_entry, &fi)
     return rc

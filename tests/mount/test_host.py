@@ -17,7 +17,7 @@ from typing import TextIO
 
 import pytest
 
-from fusetree import Dir, FileNode, HostDir, HostFile
+from fusetree import Dir, FileNode, HostDir, HostFile, lowlevel
 from fusetree.nodes import Node
 from tests.mount.conftest import Mounting
 from tests.support import python, raises_errno, shell, wait_for
@@ -49,20 +49,33 @@ def outcomes(text: str) -> dict[str, str]:
 @pytest.mark.root
 @pytest.mark.slow
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    "passthrough",
+    [
+        False,
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(
+                not lowlevel.features()["passthrough"].compiled, reason="passthrough needs libfuse 3.17"
+            ),
+        ),
+    ],
+)
 def test_what_the_host_passes_passes(
-    mountpoint: Path, source: Path, tmp_path: Path, mounted: Mounting
+    passthrough: bool, mountpoint: Path, source: Path, tmp_path: Path, mounted: Mounting
 ) -> None:
     """The list of POSIX checks: on the directory itself, and on a mount of it."""
     plain = tmp_path / "plain"
     plain.mkdir()
     on_host = outcomes(python("-m", "fusetree.testing.posix", "-v", plain, timeout=80).text)
-    mounted(HostDir(source, writable=True), allow_other=True, suid=True, dev=True)
+    mounted(HostDir(source, writable=True), allow_other=True, suid=True, dev=True, passthrough=passthrough)
     through = outcomes(python("-m", "fusetree.testing.posix", "-v", mountpoint, timeout=90).text)
     assert len(on_host) >= 600
     passed = {name for name, outcome in on_host.items() if outcome == "ok"}
-    # O_TMPFILE takes a newer libfuse than many have.
     missing = {name: through.get(name) for name in passed if through.get(name) != "ok"}
-    assert {name for name in missing if not name.startswith("tmpfile/")} == set()
+    if not lowlevel.features()["tmpfile"].compiled:
+        missing = {name: outcome for name, outcome in missing.items() if not name.startswith("tmpfile/")}
+    assert missing == {}
     assert os.listdir(source) == []
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from fusetree import Dir, node
+from fusetree import Dir, MemoryDir, node
 from fusetree.adapter.kinds import Kind, Kinds
 from fusetree.nodes import capabilities
 from fusetree.nodes.capabilities import CAPABILITIES
+from fusetree.nodes.host.opened import HostReader, HostWriter
 
 
 def _protocols() -> dict[str, Any]:
@@ -65,3 +66,33 @@ def test_what_another_class_defines_is_inherited() -> None:
     assert not kinds[One].takes_names
     assert kinds[Dir].unlink is None
     assert kinds[Two] is kinds[Two]
+
+
+def test_what_stands_for_other_methods_is_not_inherited_past_them() -> None:
+    """A handle that writes by itself must be asked, and what is made in a directory goes by its rules."""
+
+    class Rules(MemoryDir):
+        def create(self, name: str, mode: int) -> Any:
+            raise PermissionError
+
+    class Both(Rules):
+        def tmpfile(self, mode: int, flags: int) -> Any:
+            raise PermissionError
+
+    class Flat(MemoryDir):
+        def mkdir(self, name: str, mode: int) -> Any:
+            raise PermissionError
+
+    class Loud(HostWriter):
+        def write(self, data: Any, offset: int) -> int:
+            return len(data)
+
+    class Counting(HostWriter):
+        def flush(self) -> None:
+            """Counts."""
+
+    kinds = Kinds()
+    has = [kinds[cls].tmpfile is not None for cls in (MemoryDir, Flat, Rules, Both)]
+    assert has == [True, True, False, True]
+    passed = [kinds[cls].backing is not None for cls in (HostReader, HostWriter, Counting, Loud)]
+    assert passed == [True, True, True, False]

@@ -654,3 +654,19 @@ def test_a_file_is_found_again_with_our_own_rights(asking: Asking, source: Path)
         assert file._inode_.give_up()
         assert directory._inode_.give_up()
         use()
+
+
+def test_a_file_without_a_name_gets_one_later(tmp_path: Path) -> None:
+    root = HostDir(tmp_path, writable=True)
+    made, handle = root.tmpfile(0o600, os.O_RDWR)
+    assert isinstance(made, HostFile)
+    assert isinstance(handle, HostWriter)
+    handle.write(b"abc", 0)
+    assert (list(root), made.nlink, made.content()) == ([], 0, b"abc")
+    assert not made._inode_.give_up()  # it could not be found again
+    root.link("f", made)
+    assert root["f"] is made
+    assert (made.host_path, made.nlink) == (str(tmp_path / "f"), 1)
+    handle.release()
+    with pytest.raises(OSError, match=os.strerror(errno.EROFS)):
+        HostDir(tmp_path).tmpfile(0o600, os.O_RDWR)

@@ -302,3 +302,13 @@ class TestExchange:
         assert list(root) == ["a", "f"]
         assert list(a) == ["b"]
         assert root.nlink == 3
+
+
+def test_a_file_without_a_name_is_on_the_account() -> None:
+    root = MemoryDir(max_inodes=2)
+    made = root.tmpfile(0o640, 0)
+    assert (made.nlink, made.mode, list(root)) == (0, 0o640, [])
+    with raises_errno(errno.ENOSPC):
+        root.tmpfile(0o640, 0)
+    del made
+    assert root.statfs().free_files == 1

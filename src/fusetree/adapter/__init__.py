@@ -7,6 +7,7 @@ documents) is asked for each time.
     node_operations   the whole: handlers over one tree, and its end
     tree              what all handlers share: the table, first touch, paths
     namespace         lookup, and making, moving and removing names from the kernel's side
+    nameless          files without a name (O_TMPFILE)
     editing           rename onto and away from the entries of an `EditableDir`
     inodes            getattr, setattr, readlink, access, statfs
     xattrs            extended attributes
@@ -17,6 +18,7 @@ documents) is asked for each time.
     handles           what an open file that is written to remembers
     generated         what is open of a file whose content is made as it is read
     own               what is open of a file whose class answers by itself
+    backing           what the kernel reads and writes by itself
     listings          what is open of a directory whose class lists by itself
     entries           from a node to its attributes
     names             text in the tree, bytes to the kernel

@@ -19,6 +19,8 @@ from fusetree.nodes.special import SpecialNode
 from fusetree.nodes.symlink import Symlink
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from fusetree._lowlevel.inodes import NodeAttributes
     from fusetree.adapter.kinds import Kind, Kinds
     from fusetree.adapter.steps import Steps
@@ -44,7 +46,7 @@ class Entries:
         kinds: What classes of nodes can do.
     """
 
-    __slots__ = ("_gid", "_kinds", "_observer", "_table", "_timeout", "_uid")
+    __slots__ = ("_gid", "_kinds", "_observer", "_table", "_timeout", "_uid", "written")
 
     def __init__(self, table: InodeTable, observer: Observer, timeout: float, kinds: Kinds) -> None:
         self._table = table
@@ -53,6 +55,8 @@ class Entries:
         self._kinds = kinds
         self._uid = os.geteuid()  # nodes whose owner is None belong to who serves them
         self._gid = os.getegid()
+        #: Node ids of files that are written to without our knowing: nothing of them is kept.
+        self.written: Container[int] = frozenset()
 
     def begin(self, node: Node) -> NodeAttributes:
         """Make the node known, and remember its change counter: what is read from now on may be published."""
@@ -98,7 +102,11 @@ class Entries:
             if getattr_method is not None:
                 _override(attr, answer, view)
             if seen(node) is view:  # else it was held meanwhile, and a part of it may be of after
-                return attr
+                break
+        if attr.node_id in self.written:  # asked after `begin`: who opens it now moves the counter
+            attr.publish = False
+            attr.attr_timeout = 0.0
+        return attr
 
     def _fill(self, attr: NodeAttributes, node: Node, kind: Kind, made_size: int | None) -> None:
         """Read the values of a node, as readers see it, into what `begin` returned."""

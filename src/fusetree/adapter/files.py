@@ -18,11 +18,12 @@ from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.lowlevel import FileInfo
 from fusetree.nodes.attributes import Attributes
-from fusetree.nodes.base import Policy
+from fusetree.nodes.base import Change, Policy
 from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.held import seen, state, steady, undisturbed
 
 if TYPE_CHECKING:
+    from fusetree.adapter.backing import Backings
     from fusetree.adapter.locks import Locks
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import RequestContext
@@ -99,7 +100,7 @@ class FileHandlers(TreeOperations):
         handle = opened
         if handle is None and kind.open is not None:
             handle = yield self.bytes_call(node, kind.open, node, flags)
-        own = OwnHandle(self, node, handle, bool(flags & os.O_APPEND))
+        own = OwnHandle(self, node, handle, flags)
         if not own.answers:
             return None
         try:
@@ -112,12 +113,30 @@ class FileHandlers(TreeOperations):
             if flags & os.O_TRUNC and not node._does_all_:
                 yield from self.change_attributes(node, Attributes(size=0))
             cached = self.kernel_cache and node.policy is _PAGE
+            if cached and self.backings is not None:
+                self._open_backed(self.backings, inode, own)
             fh = self.inode_table.open(inode, state=own, file=own.source, direct_io=not cached)
         except BaseException:
+            self._close_backed(own)
             yield from own.release()
             raise
         noflush = not flags & _WRITES and own.method("flush") is None and self.locks is None
-        return FileInfo(fh, not cached, cached and own.keep_cache, noflush=noflush)
+        backing_id = 0 if own.backed is None else own.backed.backing_id
+        return FileInfo(fh, not cached, cached and own.keep_cache, noflush=noflush, backing_id=backing_id)
+
+    def _open_backed(self, backings: Backings, inode: int, own: OwnHandle) -> None:
+        """Count an open file, and have it passed through if it can be."""
+        own.backed = backed = backings.open(inode, own.flags, own.backing())
+        if backed.backing_id and own.flags & _WRITES:
+            # What is published or cached may be wrong from now on. (Of its own writes the kernel knows, but
+            # not of what is stored in a map.)
+            self.inode_table.changed(own.node, content=False)
+
+    def _close_backed(self, own: OwnHandle) -> None:
+        """The opposite. What was written past us all mounts are told when nobody writes any more."""
+        backed, own.backed = own.backed, None
+        if backed is not None and self.backings is not None and self.backings.close(backed, own.flags):
+            call(own.node._tell_, Change.ALL)
 
     def _keep_locks(self, owner: object) -> None:
         if self.locks is None and not getattr(owner, "locks_if_asked", False):
@@ -234,4 +253,6 @@ class FileHandlers(TreeOperations):
             return None
         if handle.watch is not None:
             self.watches.remove(handle.watch)
+        if isinstance(handle, OwnHandle):
+            self._close_backed(handle)
         return drive(handle.release())

@@ -143,7 +143,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
     ) -> Steps[tuple[FileInfo, EntryAttributes]]:
         """Make a file by the directory's `create`, and open it."""
         directory, text = yield from self._free_place(parent_inode, name)
-        mode = self._masked(directory, mode, ctx)
+        mode = self.masked(directory, mode, ctx)
         absent = directory._unseen_(text)
         node, made_open = yield from self._create(directory, text, mode, ctx, flags)
         if node is absent and flags & os.O_ACCMODE != os.O_RDONLY:
@@ -169,7 +169,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         has none, as mknod(2) says.
         """
         directory, text = yield from self._free_place(parent_inode, name)
-        mode = self._masked(directory, mode, ctx)
+        mode = self.masked(directory, mode, ctx)
         file_type = stat.S_IFMT(mode) or S_IFREG
         if file_type == S_IFREG:
             file, _ = yield from self._create(directory, text, mode, ctx)
@@ -188,7 +188,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         """Make a directory by the directory's `mkdir`."""
         directory, text = yield from self._free_place(parent_inode, name)
         method = self._allowed(self.kind_of(directory).mkdir)
-        permissions = self._masked(directory, mode, ctx) & 0o7777
+        permissions = self.masked(directory, mode, ctx) & 0o7777
         if directory.mode & stat.S_ISGID:
             permissions |= stat.S_ISGID
         made = yield self.names_call(directory, method, directory, text, permissions)
@@ -237,7 +237,7 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             made = yield self.names_call(directory, method, directory, name, mode & 0o7777)
         return cast("FileNode", self._made(directory, name, made, S_IFREG, "create", ctx)), opened
 
-    def _masked(self, directory: Dir, mode: int, ctx: RequestContext) -> int:
+    def masked(self, directory: Dir, mode: int, ctx: RequestContext) -> int:
         """A mode without what the caller's umask forbids, where neither the kernel nor the class sees to
         it.
         """
@@ -270,14 +270,18 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             )
             where = f"{type(directory).__name__}.{method}"
             raise TypeError(f"{where}({name!r}, ...) must return {kind}, not {made!r}")
-        returns = directory._returns_(name, made)
-        if made.uid is None and not returns:
-            call(setattr, made, "uid", ctx.uid)
-        if made.gid is None and not returns:
-            inherited = directory.mode & stat.S_ISGID
-            call(setattr, made, "gid", self.entries.group(directory) if inherited else ctx.gid)
+        if not directory._returns_(name, made):
+            self.give_to(directory, made, ctx)
         self._put(directory, name, made)
         return made
+
+    def give_to(self, directory: Dir, made: Node, ctx: RequestContext) -> None:
+        """Let a new node belong to who asked for it, unless its class has said whose it is."""
+        if made.uid is None:
+            call(setattr, made, "uid", ctx.uid)
+        if made.gid is None:
+            inherited = directory.mode & stat.S_ISGID
+            call(setattr, made, "gid", self.entries.group(directory) if inherited else ctx.gid)
 
     def _put(self, directory: Dir, name: str, node: Node) -> None:
         if self.kind_of(directory).names:

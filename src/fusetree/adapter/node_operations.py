@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
+from fusetree.adapter.backing import Backings
 from fusetree.adapter.directories import DirectoryHandlers
 from fusetree.adapter.files import FileHandlers
 from fusetree.adapter.inodes import InodeHandlers
 from fusetree.adapter.locks import Locks
-from fusetree.adapter.namespace import NameHandlers
+from fusetree.adapter.nameless import NamelessHandlers
 from fusetree.adapter.ranges import RangeHandlers
 from fusetree.adapter.tree import S_IFDIR
 from fusetree.adapter.xattrs import XattrHandlers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fusetree.adapter.caching import CacheStatistics
     from fusetree.nodes.directory import Dir
 
@@ -21,7 +24,7 @@ __all__ = ["NodeOperations"]
 
 
 class NodeOperations(
-    NameHandlers, InodeHandlers, FileHandlers, DirectoryHandlers, XattrHandlers, RangeHandlers
+    NamelessHandlers, InodeHandlers, FileHandlers, DirectoryHandlers, XattrHandlers, RangeHandlers
 ):
     """Serve a tree of nodes: hand it to a `lowlevel.Session`.
 
@@ -73,6 +76,24 @@ class NodeOperations(
             self.setlk = kept.setlk  # type: ignore[method-assign]
             self.flock = kept.flock  # type: ignore[method-assign]
             self.inode_table.tells_closing = True
+
+    def pass_through(
+        self,
+        open_backing: Callable[[int], int],
+        close_backing: Callable[[int], None],
+        *,
+        insists: bool = False,
+    ) -> None:
+        """Have the kernel read and write files by itself, whose handles have `backing`: to be called before
+        the session serves. Where the session has no passthrough, all stays as it is.
+
+        Arguments:
+            open_backing: Makes a backing id of a descriptor: `Session.open_backing`.
+            close_backing: Takes one back: `Session.close_backing`.
+            insists: Whether the first file that cannot be passed through is told in the log.
+        """
+        self.backings = backings = Backings(open_backing, close_backing, insists=insists)
+        self.entries.written = backings.written
 
     def destroy(self) -> None:
         """The session has ended."""

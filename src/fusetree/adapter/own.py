@@ -15,6 +15,7 @@ from fusetree.adapter.tree import refuse
 from fusetree.lowlevel import context
 
 if TYPE_CHECKING:
+    from fusetree.adapter.backing import Backed
     from fusetree.adapter.kinds import Kind, Method
     from fusetree.adapter.steps import Steps
     from fusetree.adapter.tree import TreeOperations
@@ -30,14 +31,27 @@ class OwnHandle(Handle):
         tree: Whose handlers call it.
         node: The file.
         handle: What the node's `open` returned.
-        append: Whether it was opened with O_APPEND.
+        flags: Of open(2).
     """
 
-    __slots__ = ("_handle_kind", "_node_kind", "_read", "_tree", "_write", "handle", "source")
+    __slots__ = (
+        "_handle_kind",
+        "_node_kind",
+        "_read",
+        "_tree",
+        "_write",
+        "backed",
+        "flags",
+        "handle",
+        "source",
+    )
 
-    def __init__(self, tree: TreeOperations, node: FileNode, handle: object | None, append: bool) -> None:
-        super().__init__(node, append, False)
+    def __init__(self, tree: TreeOperations, node: FileNode, handle: object | None, flags: int) -> None:
+        super().__init__(node, bool(flags & os.O_APPEND), False)
         self._tree = tree
+        self.flags = flags
+        #: How the kernel has it open, where that is counted.
+        self.backed: Backed | None = None
         #: What the node's `open` returned.
         self.handle = handle
         self._node_kind: Kind = tree.kinds[type(node)]
@@ -63,6 +77,14 @@ class OwnHandle(Handle):
     def _reads_in_c(self) -> bool:
         kind = self._handle_kind
         return kind is not None and kind.fileno is not None and kind.read is None
+
+    def backing(self) -> Method | None:
+        """What tells the descriptor of the file that the kernel may read and write by itself; None when there
+        is none, or reading or writing of the node's own.
+        """
+        if self._node_kind.read is not None or self._node_kind.write is not None:
+            return None
+        return self.handle_method("backing")
 
     @property
     def keep_cache(self) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import ParamSpec, TypeVar
 
     from fusetree._lowlevel.notices import Ticket
+    from fusetree.adapter.backing import Backings
     from fusetree.adapter.locks import Locks
     from fusetree.nodes.base import FileNode, Node
     from fusetree.nodes.directory import Dir
@@ -62,6 +63,8 @@ class TreeOperations(Operations):
     inode_table: InodeTable
     #: The locks of files, if they are not the kernel's.
     locks: Locks | None = None
+    #: What the kernel reads and writes by itself, if it may: see `pass_through`.
+    backings: Backings | None = None
     supports_dot_lookup = False
     atomic_o_trunc = True
 

@@ -23,7 +23,9 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from fusetree.errors import MountError, SessionClosedError
+import attrs
+
+from fusetree.errors import MountError, SessionClosedError, UnsupportedFeatureError
 from fusetree.mounting import mountpoint as place
 from fusetree.mounting.options import MountOptions
 from fusetree.nodes import Dir, as_node
@@ -233,6 +235,22 @@ def as_directory(root: object) -> Dir:
     )
 
 
+def _passthrough(wish: bool | Literal["auto"], kernel_cache: bool) -> bool | Literal["auto"] | None:
+    """What the session is to ask for; None: nothing. Only root may hand files to the kernel, and a mount
+    without kernel caching is one on which every system call is a request.
+
+    Raises:
+        ValueError: It is insisted on, on such a mount.
+        UnsupportedFeatureError: It is insisted on, and this is not root.
+    """
+    is_root = os.geteuid() == 0
+    if wish is True and not kernel_cache:
+        raise ValueError("passthrough=True and kernel_cache=False contradict each other")
+    if wish is True and not is_root:
+        raise UnsupportedFeatureError("passthrough", reason="only root may hand files to the kernel")
+    return wish if wish and is_root and kernel_cache else None
+
+
 def mount(
     root: Dir | BecomesNode | Mapping[str, Any],
     mountpoint: str | os.PathLike[str],
@@ -243,6 +261,7 @@ def mount(
     coherence_wait: float = 0.1,
     max_cached_nodes: int | None = None,
     locks: Literal["kernel", "program"] = "kernel",
+    passthrough: bool | Literal["auto"] = False,
     ro: bool = False,
     allow_other: bool = False,
     default_permissions: bool = True,
@@ -271,6 +290,11 @@ def mount(
         locks: who keeps the locks of files, of fcntl(2) and flock(2): "kernel", which is right unless a class
             of the tree has `getlk`, `setlk` or `flock`; or "program", which asks those classes, and keeps the
             locks of all other files here.  Each lock, and each close(2), is then a request.
+        passthrough: the kernel reads, writes and maps files of a `HostDir` (and what else has `backing`, see
+            `fusetree.nodes.capabilities`) by itself, so that their bytes never come here; "auto": where it
+            can, which takes root, libfuse 3.17 and Linux 6.9, and nothing is said where it cannot.  Other
+            mounts of the same tree hear of what is written when the file is closed, and such a mount counts
+            as one of the two that may be stacked on each other (overlayfs).
         ro: mount read-only; every write is refused with EROFS.
         allow_other: let other users in.  For everybody but root it needs `user_allow_other` in
             `/etc/fuse.conf`.
@@ -291,9 +315,10 @@ def mount(
         ValueError: an option makes no sense.
         StaleMountError: the mount of a killed server is at the mountpoint.
         MountError: the mountpoint, the device or the kernel refuses; the text says what to do.
+        UnsupportedFeatureError: `passthrough=True`, and it is not to be had.
     """
     from fusetree.adapter import NodeOperations
-    from fusetree.lowlevel import Session
+    from fusetree.lowlevel import Session, SessionOptions
 
     settings = MountOptions(
         kernel_cache=kernel_cache,
@@ -302,6 +327,7 @@ def mount(
         coherence_wait=coherence_wait,
         max_cached_nodes=max_cached_nodes,
         locks=locks,
+        passthrough=passthrough,
         ro=ro,
         allow_other=allow_other,
         default_permissions=default_permissions,
@@ -325,7 +351,13 @@ def mount(
     )
     session = None
     try:
-        session = Session(operations, path, settings.strings(), strict=strict)
+        wanted = SessionOptions.of(settings.strings())
+        wished = _passthrough(passthrough, kernel_cache)
+        if wished is not None:
+            wanted = attrs.evolve(wanted, passthrough=wished)
+        session = Session(operations, path, wanted, strict=strict)
+        if wished is not None:
+            operations.pass_through(session.open_backing, session.close_backing, insists=wished is True)
         session.start(workers, async_handlers="loop")
         mounted = Mount(directory, path, settings, session, operations)
     except BaseException as error:

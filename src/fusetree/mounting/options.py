@@ -5,6 +5,8 @@ Safe defaults (`default_permissions`, `nosuid`, `nodev`) are there unless somebo
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from fusetree.server.options import KernelOptions, is_flag, is_label, is_seconds, split_options
@@ -33,6 +35,11 @@ def _is_keeper(instance: object, attribute: attrs.Attribute[str], value: object)
         raise ValueError(f'locks is "kernel" or "program", not {value!r}')
 
 
+def _is_passthrough(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool) and value != "auto":
+        raise TypeError(f'passthrough is True, False or "auto", not {value!r}')
+
+
 @attrs.frozen(kw_only=True)
 class MountOptions(KernelOptions):
     """Everything that `mount()` can be told, checked.
@@ -44,6 +51,7 @@ class MountOptions(KernelOptions):
         coherence_wait: how many seconds a change may wait until the kernel has been told of it.
         max_cached_nodes: how many nodes the kernel may know, or not many more; None: any number.
         locks: who keeps the locks of files: "kernel" or "program".
+        passthrough: the kernel reads and writes files of the host by itself; "auto": where it can.
         ro: mounted read-only; the kernel refuses every write with EROFS.
         allow_other: other users may use the mount.
         default_permissions: the kernel checks mode, owner and group.
@@ -63,6 +71,7 @@ class MountOptions(KernelOptions):
     coherence_wait: float = attrs.field(default=0.1, validator=is_seconds)
     max_cached_nodes: int | None = attrs.field(default=None, validator=_is_bound)
     locks: str = attrs.field(default="kernel", validator=_is_keeper)
+    passthrough: bool | str = attrs.field(default=False, validator=_is_passthrough)
     default_permissions: bool = attrs.field(default=True, validator=is_flag)
     fsname: str = attrs.field(default="fusetree", validator=is_label)
     subtype: str = attrs.field(default="fusetree", validator=is_label)

@@ -34,7 +34,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
     from concurrent.futures import Future
 
     from fusetree.nodes.attributes import Attributes, FileSystemSize
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 __all__ = [
     "CAPABILITIES",
     "FOR_THE_PROGRAM",
+    "STANDS_FOR",
     "CanAccess",
+    "CanBacking",
     "CanCopyFileRange",
     "CanCreate",
     "CanCreateOpen",
@@ -77,6 +79,7 @@ __all__ = [
     "CanSetxattr",
     "CanStatfs",
     "CanSymlink",
+    "CanTmpfile",
     "CanUnlink",
     "CanWrite",
     "check_capabilities",
@@ -130,6 +133,18 @@ class CanCreateOpen(Protocol):
         """The new file for open(2) with O_CREAT and these flags, and what the `open` of the file would
         return; None lets it be opened as any. It may be opened for writing although its permission bits
         forbid that. mknod(2) still asks `create`. Default: `create`, and the file's `open`.
+        """
+
+
+class CanTmpfile(Protocol):
+    """Directory: new regular files without a name, where libfuse (3.17) has them."""
+
+    def tmpfile(self, mode: int, flags: int) -> FileNode | tuple[FileNode, object | None]:
+        """The new file for open(2) with O_TMPFILE and these flags, with these permission bits, and with it
+        what its `open` would return, where making and opening it is one step. Nobody can look it up;
+        linkat(2) gives it a name later, through `link`, unless *flags* has O_EXCL. If its `uid` or `gid` is
+        None it belongs to who made it. A class that has `create`, `create_open` or `wrap` of its own does not
+        inherit it. Default: EOPNOTSUPP, as file systems say that have no such files.
         """
 
 
@@ -285,6 +300,17 @@ class CanFileno(Protocol):
         """
 
 
+class CanBacking(Protocol):
+    """Handle: the content is that of a file of the host, byte for byte."""
+
+    def backing(self) -> int:
+        """A descriptor of that file, which on a mount with `passthrough` the kernel reads, writes and maps by
+        itself from then on: `read` and `write` are not called, and nobody hears of what is written until the
+        file is closed. It is asked once, when the file is opened. A class that has `read`, `write` or
+        `fileno` of its own does not inherit it. Default: none.
+        """
+
+
 class CanRead(Protocol):
     """File, handle: read(2)."""
 
@@ -416,6 +442,7 @@ CAPABILITIES: Final = frozenset(
             "list",
             "create",
             "create_open",
+            "tmpfile",
             "mkdir",
             "mknod",
             "symlink",
@@ -426,11 +453,17 @@ CAPABILITIES: Final = frozenset(
         ),
         *("getattr", "setattr", "readlink", "access", "statfs"),
         *("getxattr", "listxattr", "setxattr", "removexattr"),
-        *("open", "fileno", "read", "write", "flush", "release", "fsync"),
+        *("open", "fileno", "backing", "read", "write", "flush", "release", "fsync"),
         *("fallocate", "lseek", "copy_file_range", "ioctl", "poll"),
         *("getlk", "setlk", "flock"),
     }
 )
+
+#: What is not inherited by a class that has one of these methods of its own: it stands for them.
+STANDS_FOR: Final[Mapping[str, frozenset[str]]] = {
+    "backing": frozenset({"read", "write", "fileno"}),
+    "tmpfile": frozenset({"create", "create_open", "wrap"}),
+}
 
 #: The attribute of a method that has the name of a capability, and is none.
 FOR_THE_PROGRAM: Final = "__fusetree_for_the_program__"

@@ -255,6 +255,18 @@ class HostDir(HostMember, Dir):
         made: Any = self._represent_(name, self._made_(name))
         return made  # type: ignore[no-any-return]
 
+    def tmpfile(self, mode: int, flags: int) -> tuple[FileNode, HostReader]:
+        """A new file that has no name, and it opened."""
+        host = self._host_
+        opened = names.nameless(self, mode, flags)
+        path = opened.path
+        seen = host.finder.open(lambda: os.open(path, os.O_PATH | os.O_CLOEXEC))
+        found = os.fstat(seen)
+        # Called as the kernel calls it; nothing is looked for by that name, since the descriptor stays.
+        inode = HostInode(host.finder, seen, found, (self._inode_, b"#%d" % found.st_ino))
+        made: Any = host.join(inode.key, self._new_(inode), instead_of=host.known(inode.key))
+        return made, made._handle_(opened, flags)
+
     def mkdir(self, name: str, mode: int) -> Dir:
         """A new directory."""
         names.mkdir(self, name, mode)

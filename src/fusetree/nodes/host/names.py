@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fusetree.nodes.host.directory import HostDir
     from fusetree.nodes.host.member import HostMember
 
-__all__ = ["create", "link", "mkdir", "mknod", "move", "symlink", "unlink"]
+__all__ = ["create", "link", "mkdir", "mknod", "move", "nameless", "symlink", "unlink"]
 
 _ATTRIBUTES: Final = Change.ATTRIBUTES
 _RENAME_EXCHANGE: Final = 2
@@ -94,6 +94,21 @@ def create(directory: HostDir, name: str, mode: int, flags: int) -> Descriptor:
     return made
 
 
+def nameless(directory: HostDir, mode: int, flags: int) -> Descriptor:
+    """Make and open a regular file that has no name; EOPNOTSUPP where the host has none such."""
+    directory._host_.must_write()
+    descriptor = directory._inode_.descriptor()
+    allowed, exact = _permissions(descriptor, mode)
+    how = flags_below(flags) | os.O_TMPFILE | flags & os.O_EXCL
+    path = descriptor.path
+    with as_caller():
+        made = directory._host_.finder.open(lambda: os.open(path, how, allowed))
+        uid = os.geteuid()
+    if exact:
+        _grant(made.path, os.fstat(made), allowed, uid)
+    return made
+
+
 def _make(
     directory: HostDir, name: str, mode: int, function: Callable[[bytes, int, Descriptor], None]
 ) -> None:
@@ -150,6 +165,8 @@ def link(directory: HostDir, name: str, node: Node) -> None:
     with as_caller():
         # With a descriptor for the folder os.link calls linkat(2), which follows /proc's link and no other.
         os.link(path, place, dst_dir_fd=descriptor, follow_symlinks=True)
+    if not member._inode_.stat.st_nlink:
+        member._is_at_(directory, place)  # its first name
     member._tell_(_ATTRIBUTES)
     directory._tell_(Change.ALL)
 

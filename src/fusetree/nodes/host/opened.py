@@ -60,6 +60,10 @@ class HostReader:
         """The descriptor, which lives as long as this object."""
         return self._descriptor
 
+    def backing(self) -> int:
+        """The same: the kernel may read and write it by itself."""
+        return self._descriptor
+
     @property
     def key(self) -> Key:
         """Which file of the host it is."""
@@ -130,6 +134,10 @@ class HostWriter(HostReader):
     def __init__(self, node: HostFile, descriptor: Descriptor, keep_cache: bool, append: bool) -> None:
         super().__init__(node, descriptor, keep_cache)
         self._append = append
+
+    def backing(self) -> int:
+        """As for reading: `write` does nothing that the kernel would not."""
+        return self._descriptor
 
     def write(self, data: Any, offset: int) -> int:
         """Write, at the end if it was opened so; the host knows better than the kernel where that is."""

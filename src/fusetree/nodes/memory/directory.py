@@ -117,6 +117,10 @@ class MemoryDir(MemoryMember, Dir):
         made._join_(self._account_of_)
         return made
 
+    def tmpfile(self, mode: int, flags: int) -> MemoryFile:
+        """A file that has no name yet."""
+        return self.create("", mode)
+
     def mkdir(self, name: str, mode: int) -> Dir:
         """A directory."""
         return self._child_dir_(None, mode)
