@@ -29,13 +29,16 @@ documents) is asked for each time.
     turns             requests of one open file that must not overtake each other
     usercode          calling the program's code, and what its exceptions mean
     caching           telling the kernel of changes, and waiting until it knows
+    announcements     what watchers (inotify) are to hear of
+    announced         what a mount does on itself so that they do
 """
 
+from fusetree.adapter.announced import AnnouncedOperations as AnnouncedOperations
 from fusetree.adapter.caching import CacheStatistics as CacheStatistics, serving_loop as serving_loop
 from fusetree.adapter.node_operations import NodeOperations as NodeOperations
 from fusetree.lowlevel import context
 from fusetree.nodes.callers import tell_callers_by
 
-__all__ = ["CacheStatistics", "NodeOperations", "serving_loop"]
+__all__ = ["AnnouncedOperations", "CacheStatistics", "NodeOperations", "serving_loop"]
 
 tell_callers_by(context)

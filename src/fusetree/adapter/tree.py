@@ -96,13 +96,16 @@ class TreeOperations(Operations):
         self.own_xattrs: dict[bytes, Callable[[], bytes]] = {}
         if max_cached_nodes is not None:
             self.inode_table.bound(max_cached_nodes)
-        self.observer = CacheObserver(self.inode_table, coherence_wait)
+        self.observer = self._make_observer(coherence_wait)
         self.kinds = Kinds()
         self.watches = Watches()
         #: Entries that were moved away, until the kernel knows it (fusetree.adapter.editing).
         self.mistaken: weakref.WeakKeyDictionary[Node, Ticket] = weakref.WeakKeyDictionary()
         self.entries = Entries(self.inode_table, self.observer, self.timeout, self.kinds)
         root.attach(self.observer)
+
+    def _make_observer(self, wait: float) -> CacheObserver:
+        return CacheObserver(self.inode_table, wait)
 
     def kind_of(self, node: Node) -> Kind:
         """What the node's class can do."""

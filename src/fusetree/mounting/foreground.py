@@ -98,6 +98,7 @@ def run(
     max_cached_nodes: int | None = None,
     locks: Literal["kernel", "program"] = "kernel",
     passthrough: bool | Literal["auto"] = False,
+    events: bool = False,
     ro: bool = False,
     allow_other: bool = False,
     default_permissions: bool = True,
@@ -117,8 +118,8 @@ def run(
 
     The arguments and errors are those of `mount()`.
     """
-    events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-    with caught_signals(events):
+    ends: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    with caught_signals(ends):
         with mount(
             root,
             mountpoint,
@@ -129,6 +130,7 @@ def run(
             max_cached_nodes=max_cached_nodes,
             locks=locks,
             passthrough=passthrough,
+            events=events,
             ro=ro,
             allow_other=allow_other,
             default_permissions=default_permissions,
@@ -142,7 +144,7 @@ def run(
 
             def watch() -> None:
                 mounted.wait()
-                events.put(None)
+                ends.put(None)
 
             threading.Thread(target=watch, name="fusetree-watch", daemon=True).start()
-            events.get()
+            ends.get()

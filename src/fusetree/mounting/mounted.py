@@ -34,6 +34,7 @@ from fusetree.observe import STATISTICS_XATTR, statistics_document
 if TYPE_CHECKING:
     from fusetree.adapter import NodeOperations
     from fusetree.lowlevel import Session
+    from fusetree.mounting.announcer import Announcer
     from fusetree.mounting.loops import Serving
     from fusetree.nodes import BecomesNode
 
@@ -77,8 +78,17 @@ class Mount:
         operations.own_xattrs[STATISTICS_XATTR.encode()] = lambda: statistics_document(
             session, operations.cache_statistics()
         )
+        self._announcer: Announcer | None = None  # with events=True
         self._failures: list[BaseException] = []  # guarded by _lock; what strict=True has to raise
         atexit.register(self._close)
+
+    def _begin_announcing(self) -> None:
+        if self.options.events:
+            from fusetree.adapter import AnnouncedOperations
+            from fusetree.mounting.announcer import Announcer
+
+            assert isinstance(self._operations, AnnouncedOperations)
+            self._announcer = Announcer(self._operations, self.session)
 
     def __repr__(self) -> str:
         return f"<Mount of {self.root!r} at {self.mountpoint!r}{', closed' if self.closed else ''}>"
@@ -136,6 +146,8 @@ class Mount:
         with self._lock:
             if self._closed:
                 return
+            if self._announcer is not None:
+                self._announcer.stop()
             try:
                 self.session.close()
             except Exception as error:
@@ -143,6 +155,8 @@ class Mount:
                     raise
                 self._keep(error)
             finally:
+                if self._announcer is not None:
+                    self._announcer.join()
                 self._operations.close()
             self._closed = True
             atexit.unregister(self._close)
@@ -262,6 +276,7 @@ def mount(
     max_cached_nodes: int | None = None,
     locks: Literal["kernel", "program"] = "kernel",
     passthrough: bool | Literal["auto"] = False,
+    events: bool = False,
     ro: bool = False,
     allow_other: bool = False,
     default_permissions: bool = True,
@@ -295,6 +310,8 @@ def mount(
             can, which takes root, libfuse 3.17 and Linux 6.9, and nothing is said where it cannot.  Other
             mounts of the same tree hear of what is written when the file is closed, and such a mount counts
             as one of the two that may be stacked on each other (overlayfs).
+        events: let programs that watch the mount by inotify(7) see what this program changes, too, as far
+            as the kernel lets us: IN_MODIFY, IN_ATTRIB, IN_CREATE, IN_DELETE.  It cannot go with `ro`.
         ro: mount read-only; every write is refused with EROFS.
         allow_other: let other users in.  For everybody but root it needs `user_allow_other` in
             `/etc/fuse.conf`.
@@ -317,7 +334,7 @@ def mount(
         MountError: the mountpoint, the device or the kernel refuses; the text says what to do.
         UnsupportedFeatureError: `passthrough=True`, and it is not to be had.
     """
-    from fusetree.adapter import NodeOperations
+    from fusetree.adapter import AnnouncedOperations, NodeOperations
     from fusetree.lowlevel import Session, SessionOptions
 
     settings = MountOptions(
@@ -328,6 +345,7 @@ def mount(
         max_cached_nodes=max_cached_nodes,
         locks=locks,
         passthrough=passthrough,
+        events=events,
         ro=ro,
         allow_other=allow_other,
         default_permissions=default_permissions,
@@ -340,7 +358,7 @@ def mount(
     directory = as_directory(root)
     path = place.absolute(mountpoint)
     place.prepare(path, settings, clear_stale=clear_stale)
-    operations = NodeOperations(
+    operations = (AnnouncedOperations if events else NodeOperations)(
         directory,
         kernel_cache=kernel_cache,
         ro=settings.read_only,
@@ -349,7 +367,7 @@ def mount(
         max_cached_nodes=max_cached_nodes,
         locks=locks,
     )
-    session = None
+    session = mounted = None
     try:
         wanted = SessionOptions.of(settings.strings())
         wished = _passthrough(passthrough, kernel_cache)
@@ -360,8 +378,11 @@ def mount(
             operations.pass_through(session.open_backing, session.close_backing, insists=wished is True)
         session.start(workers, async_handlers="loop")
         mounted = Mount(directory, path, settings, session, operations)
+        mounted._begin_announcing()
     except BaseException as error:
-        if session is not None:
+        if mounted is not None:
+            mounted._close()
+        elif session is not None:
             session.close()
         operations.close()
         if isinstance(error, OSError) and not isinstance(error, MountError):

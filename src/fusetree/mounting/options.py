@@ -52,6 +52,7 @@ class MountOptions(KernelOptions):
         max_cached_nodes: how many nodes the kernel may know, or not many more; None: any number.
         locks: who keeps the locks of files: "kernel" or "program".
         passthrough: the kernel reads and writes files of the host by itself; "auto": where it can.
+        events: changes that the program makes are announced to those who watch (inotify(7)).
         ro: mounted read-only; the kernel refuses every write with EROFS.
         allow_other: other users may use the mount.
         default_permissions: the kernel checks mode, owner and group.
@@ -72,6 +73,15 @@ class MountOptions(KernelOptions):
     max_cached_nodes: int | None = attrs.field(default=None, validator=_is_bound)
     locks: str = attrs.field(default="kernel", validator=_is_keeper)
     passthrough: bool | str = attrs.field(default=False, validator=_is_passthrough)
+    events: bool = attrs.field(default=False, validator=is_flag)
     default_permissions: bool = attrs.field(default=True, validator=is_flag)
     fsname: str = attrs.field(default="fusetree", validator=is_label)
     subtype: str = attrs.field(default="fusetree", validator=is_label)
+
+    def __attrs_post_init__(self) -> None:
+        if self.events and self.read_only:
+            raise ValueError(
+                "events=True and ro=True contradict each other: the kernel makes events of what is done "
+                "through the mount, and a read-only one refuses that. Leave ro out: what a tree does not "
+                "allow is refused anyway"
+            )
