@@ -89,7 +89,8 @@ cdef extern from *:
     static inline int ft_change_left(int from, int to) {
         for (int i = 0; i < FT_LEFT; i++) {
             int expected = from;
-            if (__atomic_compare_exchange_n(&ft_left[i], &expected, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+            if (__atomic_compare_exchange_n(
+                    &ft_left[i], &expected, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
                 __atomic_add_fetch(&ft_left_count, to ? 1 : -1, __ATOMIC_SEQ_CST);
                 return 1;
             }
