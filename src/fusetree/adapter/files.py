@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from fusetree.adapter.generated import GeneratedHandle
@@ -50,6 +51,10 @@ class FileHandlers(TreeOperations):
         node: FileNode = self.node(inode)
         if node.file_type != S_IFREG:
             refuse(errno.EISDIR if node.file_type == S_IFDIR else errno.ELOOP)
+        if node.policy is _DYNAMIC and not flags & _WRITES_OR_TRUNCATES:
+            kind = self.kind_of(node)
+            if not kind.content and not kind.locks:
+                return self._open_made(inode, node)  # as below, without the steps
         return drive(self.open_node(inode, node, flags))
 
     def open_node(
@@ -70,18 +75,14 @@ class FileHandlers(TreeOperations):
                 undisturbed()
             info = yield from self._open_for_writing(inode, node, flags)
             return info
+        policy = node.policy
+        if policy is _DYNAMIC:
+            made: FileInfo = yield self._open_made(inode, node)
+            return made
         if not seen(node).readable:
             refuse(errno.EACCES)
         table = self.inode_table
-        policy = node.policy
         change = table.change(inode)  # before the content is made: who polls must not miss a change
-        if policy is _DYNAMIC:
-            made = yield steady(lambda: call(node._opened_))
-            if isinstance(made, bytes):
-                fh = table.open(inode, content=made, direct_io=True, change=change)
-            else:
-                fh = table.open(inode, state=GeneratedHandle(node, made), direct_io=True, change=change)
-            return FileInfo(fh, True, False, noflush=self.locks is None)
         content = self._publish(inode, node)
         if policy is _SNAPSHOT and not isinstance(content, FileRange):
             fh = table.open(inode, content=content, direct_io=True, change=change)
@@ -89,6 +90,31 @@ class FileHandlers(TreeOperations):
         # What comes here is new or has just changed: pages of before are dropped, not waited for to be told.
         uncached = not self.kernel_cache
         return FileInfo(table.open(inode, direct_io=uncached), uncached, False, noflush=self.locks is None)
+
+    def _open_made(self, inode: int, node: FileNode) -> FileInfo:
+        """Open for reading what is made when it is opened."""
+        if not seen(node).readable:
+            refuse(errno.EACCES)
+        change = self.inode_table.change(
+            inode
+        )  # before the content is made: who polls must not miss a change
+        made = steady(lambda: call(node._opened_))
+        if type(made) is CoroutineType:
+            return drive(self._open_awaited(inode, node, made, change))
+        return self._pinned(inode, node, made, change)
+
+    def _open_awaited(self, inode: int, node: FileNode, coroutine: object, change: int) -> Steps[FileInfo]:
+        made = yield coroutine
+        return self._pinned(inode, node, made, change)
+
+    def _pinned(self, inode: int, node: FileNode, made: Any, change: int) -> FileInfo:
+        """What is open of what was made: the bytes, or what they come from as they are read."""
+        if isinstance(made, bytes):
+            fh = self.inode_table.open(inode, content=made, direct_io=True, change=change)
+        else:
+            generated = GeneratedHandle(node, made)
+            fh = self.inode_table.open(inode, state=generated, direct_io=True, change=change)
+        return FileInfo(fh, True, False, noflush=self.locks is None)
 
     def _open_own(
         self, inode: int, node: FileNode, flags: int, opened: object | None = None

@@ -32,8 +32,6 @@ from fusetree.nodes.locks import FREE_THREADED, gate
 from fusetree.nodes.stamps import now_ns, read_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from typing_extensions import Self, dataclass_transform
 
     from fusetree.nodes.directory import Dir
@@ -512,9 +510,9 @@ class FileNode(Node):
         """
         return self.content()
 
-    def _opened_(self) -> bytes | Iterator[Any]:
-        """The content for one open file: whole, or (`Policy.DYNAMIC` only) an iterator of texts and bytes,
-        which is taken from as far as the file is read.
+    def _opened_(self) -> Any:
+        """The content for one open file: bytes, or (`Policy.DYNAMIC` only) an iterator of texts and bytes,
+        which is taken from as far as the file is read; or a coroutine of either.
         """
         return self.content()
 

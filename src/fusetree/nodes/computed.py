@@ -24,6 +24,9 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 #: The attribute of a function that makes it a file. (The function stays what it is, and can be called.)
 MARK: Final = "__fusetree_file__"
 
+#: What most functions return. To ask an abstract class whether a value is an iterator takes longer.
+_PLAIN: Final = frozenset((bytes, str, int, float, bool, dict, list))
+
 
 class Marked:
     """What a decorator left on a function: how to make a file of it.
@@ -183,6 +186,8 @@ class ComputedFile(FileNode):
 
     def _opened_(self) -> Any:
         value = self._function_()
+        if type(value) in _PLAIN:
+            return self._rendered_(value)
         if isinstance(value, CoroutineType):
             return self._opening_(Owed(value))
         return value if isinstance(value, (Iterator, AsyncIterator)) else self._rendered_(value)

@@ -158,7 +158,11 @@ def steady(function: Callable[[], R]) -> R:
     (`COURTESY`) can go on being disturbed; after some attempts its result stands. What goes on as a coroutine
     is called once: others come in between where it waits anyhow.
     """
-    for attempt in range(_ATTEMPTS):
+    serial = state.serial
+    result = function()
+    if state.serial == serial or type(result) is CoroutineType:
+        return result
+    for attempt in range(1, _ATTEMPTS):
         if attempt < _IMPATIENT:
             serial = state.serial
             result = function()
