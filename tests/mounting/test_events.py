@@ -89,6 +89,15 @@ class Settings(Dir):
     level: str = entry("info")
 
 
+def writable(root: Dir) -> Dir:
+    """Names are announced to the kernel of a user other than root where their directory's owner may write."""
+    root.mode = 0o755
+    for child in root.values():
+        if isinstance(child, Dir):
+            writable(child)
+    return root
+
+
 def test_it_does_not_go_with_a_read_only_mount(tmp_path: Path) -> None:
     for options in ({"ro": True}, {"options": "ro"}):
         with pytest.raises(ValueError, match="events=True and ro=True"):
@@ -100,7 +109,10 @@ def test_it_does_not_go_with_a_read_only_mount(tmp_path: Path) -> None:
 class TestEvents:
     def test_changed_value_is_modified_and_read_anew_at_the_event(self, mountpoint: Path) -> None:
         root = Settings()
-        with mount(root, mountpoint, events=True), watching(mountpoint / "jobs", mountpoint) as watcher:
+        with (
+            mount(writable(root), mountpoint, events=True),
+            watching(mountpoint / "jobs", mountpoint) as watcher,
+        ):
             for value in range(1, 20):
                 assert text(mountpoint / "jobs") == f"{value - 1}\n"
                 root.jobs = value
@@ -110,7 +122,7 @@ class TestEvents:
 
     def test_watcher_who_never_reads_hears_of_each_change(self, mountpoint: Path) -> None:
         root = Settings()
-        with mount(root, mountpoint, events=True), watching(mountpoint / "jobs") as watcher:
+        with mount(writable(root), mountpoint, events=True), watching(mountpoint / "jobs") as watcher:
             for value in range(5):
                 root.jobs = value + 1
                 watcher.until(("modify", "jobs"))
@@ -147,7 +159,7 @@ class TestEvents:
     )
     def test_names(self, mountpoint: Path, make: Callable[[], Any], what: str, known: bool) -> None:
         root = Dir({"old": "1"})
-        with mount(root, mountpoint, events=True), watching(mountpoint) as watcher:
+        with mount(writable(root), mountpoint, events=True), watching(mountpoint) as watcher:
             if known:  # the kernel remembers that nothing is there
                 assert not in_thread(lambda: os.path.lexists(mountpoint / "new"))
             root["new"] = made = make()
@@ -169,7 +181,7 @@ class TestEvents:
 
     def test_name_that_was_never_asked_for_is_removed(self, mountpoint: Path) -> None:
         root = Dir({"a": "1", "sub": {"b": "2"}})
-        with mount(root, mountpoint, events=True), watching(mountpoint) as watcher:
+        with mount(writable(root), mountpoint, events=True), watching(mountpoint) as watcher:
             del root["a"]
             del root["sub"]
             watcher.until(("delete", "a"), ("delete dir", "sub"))
@@ -178,7 +190,7 @@ class TestEvents:
         file = File(b"x")
         root = Dir({"a": {"f": file}, "b": {}})
         with (
-            mount(root, mountpoint, events=True),
+            mount(writable(root), mountpoint, events=True),
             watching(mountpoint / "a", mountpoint / "b", mountpoint / "a" / "f") as watcher,
         ):
             root.move("a/f", "b/g")
@@ -190,7 +202,10 @@ class TestEvents:
 
     def test_moved_directory_is_not_dead(self, mountpoint: Path) -> None:
         root = Dir({"a": {"d": {"f": "1"}}, "b": {}})
-        with mount(root, mountpoint, events=True), watching(mountpoint / "a", mountpoint / "b") as watcher:
+        with (
+            mount(writable(root), mountpoint, events=True),
+            watching(mountpoint / "a", mountpoint / "b") as watcher,
+        ):
             assert text(mountpoint / "a" / "d" / "f") == "1"
             root.move("a/d", "b/e")
             watcher.until(("delete dir", "d"), ("create dir", "e"))
@@ -200,7 +215,7 @@ class TestEvents:
 
     def test_name_that_is_put_back_at_once_stays(self, mountpoint: Path) -> None:
         root = Dir({"x": "0"})
-        with mount(root, mountpoint, events=True), watching(mountpoint) as watcher:
+        with mount(writable(root), mountpoint, events=True), watching(mountpoint) as watcher:
             for round_ in range(30):
                 del root["x"]
                 root["x"] = f"{round_}"
@@ -214,7 +229,7 @@ class TestEvents:
     def test_many_changes_are_few_events(self, mountpoint: Path) -> None:
         root = Settings()
         with (
-            mount(root, mountpoint, events=True),
+            mount(writable(root), mountpoint, events=True),
             watching(mountpoint / "jobs", mountpoint / "level") as watcher,
         ):
             began = time.monotonic()
@@ -237,7 +252,7 @@ class TestEvents:
         noted: list[object] = []
         monkeypatch.setattr(Announcements, "changed", lambda self, node, *_: noted.append(node))
         monkeypatch.setattr(Announcements, "renamed", lambda self, *what: noted.append(what))
-        with mount(root, mountpoint, events=True):
+        with mount(writable(root), mountpoint, events=True):
             shell("echo 5 > settings/jobs && cat settings/jobs", cwd=mountpoint).ok()
             assert root["settings"].jobs == 5  # type: ignore[attr-defined]
             commands = "touch f && echo x > f && mkdir d && mv f d/g && rm d/g && rmdir d && chmod 700 ."
@@ -268,7 +283,7 @@ class TestEvents:
                 called.append("setattr")
 
         root = Busy()
-        with mount(root, mountpoint, events=True), watching(mountpoint) as watcher:
+        with mount(writable(root), mountpoint, events=True), watching(mountpoint) as watcher:
             root["f"] = "1"
             root["d"] = Dir()
             watcher.until(("create", "f"), ("create dir", "d"))
@@ -292,13 +307,13 @@ class TestEvents:
 
         root = Counting()
         root["up"] = root.uptime
-        with mount(root, mountpoint, events=True), watching(mountpoint / "reads") as watcher:
+        with mount(writable(root), mountpoint, events=True), watching(mountpoint / "reads") as watcher:
             text(mountpoint / "up")
             watcher.until(("modify", "reads"))
 
     def test_close_while_much_is_pending(self, mountpoint: Path) -> None:
         root = Dir()
-        mounted = mount(root, mountpoint, events=True)
+        mounted = mount(writable(root), mountpoint, events=True)
         with watching(mountpoint):
             for number in range(3000):
                 root[f"f{number}"] = "1"
@@ -316,7 +331,7 @@ class TestEvents:
                 return Dir()
 
         root = Slow()
-        mounted = mount(root, mountpoint, events=True)
+        mounted = mount(writable(root), mountpoint, events=True)
         with watching(mountpoint):
             threading.Thread(target=lambda: shell("mkdir x", cwd=mountpoint), daemon=True).start()
             assert inside.wait(10)
@@ -328,7 +343,7 @@ class TestEvents:
 
     def test_unmounted_from_outside(self, mountpoint: Path) -> None:
         root = Settings()
-        mounted = mount(root, mountpoint, events=True)
+        mounted = mount(writable(root), mountpoint, events=True)
         shell(f"umount {mountpoint} || fusermount3 -u {mountpoint}").ok()
         assert mounted.wait(10)
         root.jobs = 7
@@ -363,7 +378,7 @@ class TestEvents:
     def test_the_kernel_alone_checks_nothing(self, mountpoint: Path) -> None:
         root = Settings()
         options: dict[str, Any] = {"default_permissions": False, "kernel_cache": False}
-        with mount(root, mountpoint, events=True, **options), watching(mountpoint) as watcher:
+        with mount(writable(root), mountpoint, events=True, **options), watching(mountpoint) as watcher:
             in_thread(lambda: os.stat(mountpoint / "jobs"))
             root.jobs = 4
             watcher.until(("modify", "jobs"))
@@ -375,7 +390,7 @@ class TestEvents:
     def test_in_an_event_loop(self, mountpoint: Path) -> None:
         async def main() -> None:
             root = Settings()
-            async with mount(root, mountpoint, events=True):
+            async with mount(writable(root), mountpoint, events=True):
                 with_watcher = asyncio.to_thread(Watcher, mountpoint, mountpoint / "jobs")
                 watcher = await with_watcher
                 try:
@@ -398,7 +413,7 @@ class TestEvents:
         other.mkdir()
         root = Settings()
         with (
-            mount(root, mountpoint, events=True),
+            mount(writable(root), mountpoint, events=True),
             mount(root, other, events=True),
             watching(other / "jobs") as watcher,
         ):
@@ -408,7 +423,10 @@ class TestEvents:
     def test_transaction_is_announced_at_its_end(self, mountpoint: Path) -> None:
         root = Settings()
         root["old"] = "1"
-        with mount(root, mountpoint, events=True), watching(mountpoint, mountpoint / "jobs") as watcher:
+        with (
+            mount(writable(root), mountpoint, events=True),
+            watching(mountpoint, mountpoint / "jobs") as watcher,
+        ):
             with root.transaction():
                 root.jobs = 1
                 root["n"] = "1"
