@@ -20,7 +20,7 @@ from fusetree import Dir, File, MemoryDir, Symlink, entry, node
 from fusetree.adapter.announcements import Announcements
 from fusetree.lowlevel import context
 from fusetree.mounting import mount
-from tests.support import in_thread, is_mounted, shell
+from tests.support import in_thread, is_mounted, shell, wait_for
 
 MODIFY, ATTRIB, CREATE, DELETE, ISDIR = 0x2, 0x4, 0x100, 0x200, 0x40000000
 ALL = MODIFY | ATTRIB | CREATE | DELETE
@@ -96,6 +96,12 @@ def writable(root: Dir) -> Dir:
         if isinstance(child, Dir):
             writable(child)
     return root
+
+
+def state_of(name: str) -> str:
+    """The state of the thread of that name, as in proc_pid_stat(5): D is a wait that no signal ends."""
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == name]
+    return Path(f"/proc/self/task/{thread.native_id}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_it_does_not_go_with_a_read_only_mount(tmp_path: Path) -> None:
@@ -336,7 +342,7 @@ class TestEvents:
             threading.Thread(target=lambda: shell("mkdir x", cwd=mountpoint), daemon=True).start()
             assert inside.wait(10)
             root["new"] = "1"  # takes the lock that mkdir(2) holds
-            time.sleep(0.1)
+            wait_for(lambda: state_of("fusetree-announcer") == "D")
             threading.Timer(0.5, release.set).start()
             in_thread(mounted.close)
         assert not is_mounted(mountpoint)

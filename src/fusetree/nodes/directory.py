@@ -194,8 +194,8 @@ class Dir(Node):
         found = self._tree_().get(path)
         if found is not None:
             return found
-        # Any key may be asked for, as with a dict.
-        if isinstance(path, str) and "/" in path:  # type: ignore[redundant-expr]
+        # Any key may be asked for, as with a dict. Names made on demand are known to `child` only.
+        if isinstance(path, str):
             here: Node = self
             for name in path.split("/"):
                 step = here.child(name) if isinstance(here, Dir) else None
@@ -231,7 +231,7 @@ class Dir(Node):
 
     def values(self) -> list[Node]:
         """The nodes, as they are at this moment, in order."""
-        return [child for _, child in self.children_snapshot()]
+        return [child for _, child in self.items()]
 
     def items(self) -> list[tuple[str, Node]]:
         """Names and nodes, as they are at this moment, in order."""

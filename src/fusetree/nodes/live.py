@@ -41,7 +41,6 @@ __all__ = ["LiveDir", "LiveFile", "Manner", "directory_mode"]
 # In a class that has a method `list`, the name means that.
 _Objects = list[Any]
 _Names = list[str]
-_Nodes = list[Node]
 _Items = list[tuple[str, Node]]
 
 _MISSING: Final = (KeyError, IndexError, AttributeError)
@@ -325,21 +324,8 @@ class LiveDir(Dir):
         """Names and nodes at this moment."""
         return [(name, node) for name in self.list() if (node := self.lookup(name)) is not None]
 
-    def values(self) -> _Nodes:
-        """The nodes at this moment."""
-        return [node for _, node in self.items()]
-
     def __len__(self) -> int:
         return sum(1 for _ in self.list())
-
-    def __getitem__(self, path: str) -> Node:
-        here: Node = self
-        for name in path.split("/"):
-            step = here.child(name) if isinstance(here, Dir) else None
-            if step is None:
-                raise KeyError(path)
-            here = step
-        return here
 
     def __setitem__(self, path: str, value: Any) -> None:
         directory, name = self._place_(path)

@@ -44,18 +44,8 @@ class _Str:
         return value
 
 
-class PathConvertor:
+class PathConvertor(_Str):
     """The rest of a path, slashes included: a segment of its own, and the last one."""
-
-    regex = ".+"
-
-    def convert(self, text: str) -> str:
-        return text
-
-    def to_string(self, value: Any) -> str:
-        if not isinstance(value, str):
-            raise TypeError(f"{value!r} is not text")
-        return value
 
 
 class _Int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 import stat
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -186,16 +186,11 @@ class PathDir(PathMember, OnDemandDir):
                 told = await told
             elif isinstance(told, Owed):
                 told = await told.coroutine
-            if isinstance(told, AsyncIterator):
-                async for item in told:
-                    name = _name_of(item)
-                    if self._shows_(name):
-                        yield name
-            else:
-                for item in told:
-                    name = _name_of(item)
-                    if self._shows_(name):
-                        yield name
+            items = told if isinstance(told, AsyncIterator) else _one_by_one(told)
+            async for item in items:
+                name = _name_of(item)
+                if self._shows_(name):
+                    yield name
         finally:
             if "releasedir" in tree.defined:
                 released = tree.operations.releasedir(path, fh)
@@ -427,6 +422,11 @@ def _is_still(known: Any, file_type: int, inode: int, found: Any) -> bool:
 
 def _mark(found: Any) -> tuple[Any, Any]:
     return value_of(found, "st_size"), value_of(found, "st_mtime")
+
+
+async def _one_by_one(items: Iterable[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
 
 
 def _name_of(item: Any) -> str:

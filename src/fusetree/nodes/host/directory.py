@@ -34,7 +34,6 @@ __all__ = ["HostDir"]
 
 # In a class that has a method `list`, the name means that.
 _Names = list[str]
-_Nodes = list[Node]
 _Items = list[tuple[str, Node]]
 
 #: Whether the names that the operating system gives as text are the tree's text.
@@ -330,7 +329,7 @@ class HostDir(HostMember, Dir):
 
     def child(self, name: str) -> Node | None:
         """The node of a name, or None."""
-        return self.lookup(name)
+        return None if name in ("", ".", "..") else self.lookup(name)
 
     def _name_of_(self, child: Node) -> str | None:
         member = self._host_.behind(child)
@@ -347,21 +346,8 @@ class HostDir(HostMember, Dir):
         """Names and nodes at this moment."""
         return [(name, node) for name in self.keys() if (node := self.lookup(name)) is not None]
 
-    def values(self) -> _Nodes:
-        """The nodes at this moment."""
-        return [node for _, node in self.items()]
-
     def __len__(self) -> int:
         return sum(1 for _ in self.list())
-
-    def __getitem__(self, path: str) -> Node:
-        here: Node = self
-        for name in path.split("/"):
-            step = here.child(name) if isinstance(here, Dir) and name not in ("", ".", "..") else None
-            if step is None:
-                raise KeyError(path)
-            here = step
-        return here
 
     def __setitem__(self, path: str, value: Any) -> None:
         directory, name = self._place_(path)

@@ -27,7 +27,6 @@ __all__ = ["WrapDir"]
 
 # In a class that has a method `list`, the name means that.
 _Names = list[str]
-_Nodes = list[Node]
 _Items = list[tuple[str, Node]]
 
 
@@ -226,21 +225,8 @@ class WrapDir(WrapMember, Dir):
         """Names and wrappers at this moment."""
         return [(name, node) for name in self.keys() if (node := self.child(name)) is not None]
 
-    def values(self) -> _Nodes:
-        """The wrappers at this moment."""
-        return [node for _, node in self.items()]
-
     def __len__(self) -> int:
         return sum(1 for _ in self._listed_())
-
-    def __getitem__(self, path: str) -> Node:
-        here: Node = self
-        for name in path.split("/"):
-            step = here.child(name) if isinstance(here, Dir) else None
-            if step is None:
-                raise KeyError(path)
-            here = step
-        return here
 
     def __setitem__(self, path: str, value: Any) -> None:
         directory, name = self._place_(path)
