@@ -11,7 +11,7 @@ from fusetree import Dir, File
 from fusetree._lowlevel.answers import answer_lookups_of, leave_lookups_of
 from fusetree.adapter import announcements as module
 from fusetree.adapter.announcements import Announcements, ChangedName, ChangedNode
-from fusetree.nodes.base import Change
+from fusetree.nodes.observers import Change
 from tests.support import in_thread
 
 

@@ -33,7 +33,7 @@ from fusetree.lowlevel import (
     readdir_reply,
 )
 from fusetree.nodes import Node
-from fusetree.nodes.base import FileNode, Policy
+from fusetree.nodes.filenode import FileNode, Policy
 from fusetree.testing import Client, Dirent, Entry, Opened, OpenedFlag
 from fusetree.testing.values import AttrReply
 

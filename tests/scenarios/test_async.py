@@ -222,7 +222,7 @@ def test_lines_of_one_writer_keep_their_order(backend: Any) -> None:
 
 def test_a_document_is_stored_asynchronously(backend: Any) -> None:
     """At flush and fsync; a bad one is refused, and what is stored last is what was written last."""
-    from fusetree.nodes.base import WriteStyle
+    from fusetree.nodes.filenode import WriteStyle
 
     class Document(FileNode):
         def __init__(self) -> None:

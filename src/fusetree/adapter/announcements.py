@@ -18,8 +18,8 @@ import attrs
 
 from fusetree.adapter.caching import CacheObserver
 from fusetree.adapter.usercode import inside_handler, is_told
-from fusetree.nodes.base import Change
 from fusetree.nodes.callers import caller
+from fusetree.nodes.observers import Change
 from fusetree.nodes.owed import Owed
 
 if TYPE_CHECKING:

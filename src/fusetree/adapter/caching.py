@@ -28,14 +28,15 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from fusetree.adapter.usercode import inside_handler, is_told
-from fusetree.nodes.base import Change
+from fusetree.nodes.observers import Change
 from fusetree.server.loops import on_serving_loop, serving_loop
 
 if TYPE_CHECKING:
     from fusetree._lowlevel.notices import Ticket
     from fusetree.lowlevel import InodeTable
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
     from fusetree.nodes.directory import Dir
+    from fusetree.nodes.filenode import FileNode
 
 __all__ = ["CacheObserver", "CacheStatistics", "serving_loop"]
 

@@ -14,8 +14,8 @@ from fusetree.adapter.steps import drive, handler
 from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations
 from fusetree.adapter.usercode import call
 from fusetree.lowlevel import FileInfo, context
-from fusetree.nodes.base import Policy
 from fusetree.nodes.directory import Dir
+from fusetree.nodes.filenode import Policy
 from fusetree.nodes.held import flip_lock, seen
 from fusetree.nodes.links import parents_of
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from fusetree._lowlevel.inodes import NodeAttributes
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import ReaddirToken, RequestContext
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
+    from fusetree.nodes.filenode import FileNode
 
 __all__ = ["DirectoryHandlers"]
 

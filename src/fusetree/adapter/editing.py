@@ -18,8 +18,9 @@ from fusetree.adapter.usercode import call, call_told, store
 if TYPE_CHECKING:
     from fusetree.adapter.steps import Steps
     from fusetree.adapter.tree import TreeOperations
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
     from fusetree.nodes.editable import EditableDir
+    from fusetree.nodes.filenode import FileNode
 
 __all__ = ["rename_edited"]
 

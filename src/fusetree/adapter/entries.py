@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 from fusetree.adapter.names import encode
 from fusetree.adapter.usercode import call
 from fusetree.nodes.attributes import Attributes
-from fusetree.nodes.base import FileNode, Policy
+from fusetree.nodes.filenode import FileNode, Policy
 from fusetree.nodes.held import seen, steady
 from fusetree.nodes.special import SpecialNode
 from fusetree.nodes.symlink import Symlink
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from fusetree.adapter.kinds import Kind, Kinds
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import InodeTable
-    from fusetree.nodes.base import Node, Observer
+    from fusetree.nodes.base import Node
+    from fusetree.nodes.observers import Observer
 
 __all__ = ["Entries"]
 

@@ -19,16 +19,18 @@ from fusetree.adapter.tree import S_IFDIR, S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.lowlevel import FileInfo
 from fusetree.nodes.attributes import Attributes
-from fusetree.nodes.base import Change, Policy
+from fusetree.nodes.filenode import Policy
 from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.held import seen, state, steady, undisturbed
+from fusetree.nodes.observers import Change
 
 if TYPE_CHECKING:
     from fusetree.adapter.backing import Backings
     from fusetree.adapter.locks import Locks
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import RequestContext
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
+    from fusetree.nodes.filenode import FileNode
     from fusetree.types import ReadableBuffer
 
 __all__ = ["FileHandlers"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fusetree.adapter.steps import Steps
-    from fusetree.nodes.base import FileNode
+    from fusetree.nodes.filenode import FileNode
 
 __all__ = ["GeneratedHandle"]
 

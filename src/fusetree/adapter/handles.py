@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fusetree.adapter.turns import Turns
 from fusetree.adapter.usercode import call, store
-from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
+from fusetree.nodes.filenode import MAX_VALUE_SIZE, WriteStyle
 from fusetree.nodes.filerange import FileRange
 
 if TYPE_CHECKING:
     from fusetree._lowlevel.notices import Ticket
     from fusetree.adapter.steps import Steps
     from fusetree.adapter.watches import Watch
-    from fusetree.nodes.base import FileNode
+    from fusetree.nodes.filenode import FileNode
 
 __all__ = [
     "MAX_SINGLE_WRITE",

@@ -20,14 +20,15 @@ from fusetree.adapter.usercode import call
 from fusetree.flags import MAX_NAME_BYTES, R_OK, W_OK, X_OK
 from fusetree.lowlevel import StatvfsData
 from fusetree.nodes.attributes import Attributes, FileSystemSize
-from fusetree.nodes.base import MAX_VALUE_SIZE, WriteStyle
+from fusetree.nodes.filenode import MAX_VALUE_SIZE, WriteStyle
 from fusetree.nodes.held import seen, state, steady, undisturbed
 
 if TYPE_CHECKING:
     from fusetree.adapter.kinds import Method
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import EntryAttributes, RequestContext, SetattrFields
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
+    from fusetree.nodes.filenode import FileNode
     from fusetree.nodes.symlink import Symlink
 
 __all__ = ["InodeHandlers"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fusetree.adapter.namespace import NameHandlers
 from fusetree.adapter.steps import handler
 from fusetree.adapter.tree import S_IFREG, refuse
-from fusetree.nodes.base import FileNode
+from fusetree.nodes.filenode import FileNode
 from fusetree.nodes.held import state, undisturbed
 
 if TYPE_CHECKING:

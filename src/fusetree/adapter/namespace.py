@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from fusetree.adapter.kinds import Kind, Method
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import EntryAttributes, FileInfo, RequestContext
-    from fusetree.nodes.base import FileNode
     from fusetree.nodes.editable import EditableDir
+    from fusetree.nodes.filenode import FileNode
 
     N = TypeVar("N", bound=Node)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fusetree.adapter.kinds import Kind, Method
     from fusetree.adapter.steps import Steps
     from fusetree.adapter.tree import TreeOperations
-    from fusetree.nodes.base import FileNode
+    from fusetree.nodes.filenode import FileNode
 
 __all__ = ["OwnHandle"]
 

@@ -17,14 +17,15 @@ from fusetree.adapter.steps import handler
 from fusetree.adapter.tree import S_IFREG, TreeOperations, refuse
 from fusetree.adapter.usercode import call
 from fusetree.adapter.watches import CHANGED
-from fusetree.nodes.base import Policy
+from fusetree.nodes.filenode import Policy
 
 if TYPE_CHECKING:
     from fusetree.adapter.kinds import Method
     from fusetree.adapter.steps import Steps
     from fusetree.adapter.watches import Watch
     from fusetree.lowlevel import PollHandle, RequestContext
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
+    from fusetree.nodes.filenode import FileNode
 
 __all__ = ["RangeHandlers"]
 

@@ -19,7 +19,7 @@ from fusetree.adapter.kinds import Kind, Kinds
 from fusetree.adapter.usercode import call, call_told
 from fusetree.adapter.watches import Watches
 from fusetree.lowlevel import InodeTable, Operations
-from fusetree.nodes.base import Policy
+from fusetree.nodes.filenode import Policy
 from fusetree.nodes.links import parents_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from fusetree._lowlevel.notices import Ticket
     from fusetree.adapter.backing import Backings
     from fusetree.adapter.locks import Locks
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
     from fusetree.nodes.directory import Dir
+    from fusetree.nodes.filenode import FileNode
 
     P = ParamSpec("P")
     R = TypeVar("R")

@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
 
-from fusetree.nodes.base import WriteStyle
+from fusetree.nodes.filenode import WriteStyle
 from fusetree.nodes.held import state, undisturbed
 from fusetree.nodes.owed import Owed
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ParamSpec, TypeVar
 
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
+    from fusetree.nodes.filenode import FileNode
 
     P = ParamSpec("P")
     R = TypeVar("R")

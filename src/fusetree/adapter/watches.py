@@ -17,13 +17,14 @@ import select
 import threading
 from typing import TYPE_CHECKING, Final
 
-from fusetree.nodes.base import Change
+from fusetree.nodes.observers import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
     from fusetree.nodes.directory import Dir
+    from fusetree.nodes.filenode import FileNode
 
 __all__ = ["CHANGED", "Watch", "Watches"]
 

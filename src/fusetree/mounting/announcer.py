@@ -24,7 +24,7 @@ from fusetree.adapter.announced import AnnouncedOperations, Announcing
 from fusetree.adapter.announcements import ChangedName, ChangedNode
 from fusetree.adapter.names import encode
 from fusetree.errors import MountError, SessionClosedError
-from fusetree.nodes.base import Change
+from fusetree.nodes.observers import Change
 from fusetree.server.notifications import inside_handler
 
 if TYPE_CHECKING:

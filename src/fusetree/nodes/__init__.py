@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fusetree.nodes.action import ActionFile, action
 from fusetree.nodes.attributes import Attributes, FileSystemSize
 from fusetree.nodes.auto import BecomesNode, as_node
-from fusetree.nodes.base import MAX_VALUE_SIZE, Change, FileNode, Node, Observer, Policy, WriteStyle
+from fusetree.nodes.base import Node
 from fusetree.nodes.codecs import Codec, register_codec
 from fusetree.nodes.computed import ComputedFile, computed
 from fusetree.nodes.declare import node
@@ -42,8 +42,10 @@ from fusetree.nodes.docs import doc_of
 from fusetree.nodes.entries import EntryFile
 from fusetree.nodes.fields import entry
 from fusetree.nodes.file import File
+from fusetree.nodes.filenode import MAX_VALUE_SIZE, FileNode, Policy, WriteStyle
 from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.links import path_of
+from fusetree.nodes.observers import Change, Observer
 from fusetree.nodes.special import Device, Fifo, Socket, SpecialNode
 from fusetree.nodes.symlink import Symlink
 

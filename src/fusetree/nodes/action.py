@@ -7,11 +7,12 @@ import inspect
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from fusetree.nodes.base import FileNode, Policy, WriteStyle, node_class
+from fusetree.nodes.base import node_class
 from fusetree.nodes.codecs import Codec, codec_for
 from fusetree.nodes.computed import Marked, mark
 from fusetree.nodes.docs import function_doc
 from fusetree.nodes.entries import check_size
+from fusetree.nodes.filenode import FileNode, Policy, WriteStyle
 from fusetree.nodes.hints import hints_of
 from fusetree.nodes.owed import Owed
 

@@ -15,13 +15,10 @@ class (`_lock`, `_parent`, `_observers`) are theirs.
 
 from __future__ import annotations
 
-import enum
-import errno
 import operator
-import stat
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import attrs
 
@@ -29,13 +26,14 @@ from fusetree.nodes.capabilities import check_capabilities
 from fusetree.nodes.docs import class_doc
 from fusetree.nodes.held import hold, keep, state
 from fusetree.nodes.locks import FREE_THREADED, gate
+from fusetree.nodes.observers import Change, settle
 from fusetree.nodes.stamps import now_ns, read_clock
 
 if TYPE_CHECKING:
     from typing_extensions import Self, dataclass_transform
 
     from fusetree.nodes.directory import Dir
-    from fusetree.nodes.filerange import FileRange
+    from fusetree.nodes.observers import Observer
 else:
 
     def dataclass_transform(**_: Any) -> Any:
@@ -43,24 +41,7 @@ else:
         return lambda decorator: decorator
 
 
-__all__ = [
-    "MAX_VALUE_SIZE",
-    "Change",
-    "FileNode",
-    "Node",
-    "Observer",
-    "Policy",
-    "WriteStyle",
-    "check_mode",
-    "dataclass_transform",
-    "node_class",
-    "settle",
-]
-
-#: The longest value, document or line that may be written to a node, in bytes; more is answered with EFBIG.
-#: It bounds what a writer can make the program hold. (The content of a `File` is not a value, and not
-#: bounded by this.)
-MAX_VALUE_SIZE: Final = 16 * 1024 * 1024
+__all__ = ["Node", "check_mode", "dataclass_transform", "node_class"]
 
 #: The inode numbers that are given out begin here, out of the way of those that programs choose, and below
 #: 2**32 for the first two thousand million, for programs that know no longer ones.
@@ -68,97 +49,10 @@ _FIRST_INO: Final = 1 << 31
 
 _C = TypeVar("_C")
 
-
-class Change(enum.Flag):
-    """What of a node has changed."""
-
-    #: Mode, owner, times, number of links.
-    ATTRIBUTES = enum.auto()
-    #: What is read from it: the bytes of a file, the target of a symbolic link.
-    CONTENT = enum.auto()
-    ALL = ATTRIBUTES | CONTENT
-
-
 # Operations on flags are slow, and the setter of an attribute must not be: the constants are compared by
 # identity.
 _ATTRIBUTES: Final = Change.ATTRIBUTES
 _ALL: Final = Change.ALL
-
-
-class Policy(enum.Enum):
-    """How readers get a regular file's content, and what may be kept of it."""
-
-    #: Bytes that lie in a file: the kernel's page cache keeps them, the size is known, mmap works. What is
-    #: read is what was written.
-    PAGE = "page"
-    #: The text of an immutable value: each open pins the bytes of that moment, and they may be published.
-    SNAPSHOT = "snapshot"
-    #: Made anew by Python at each open, and pinned for it; never published.
-    DYNAMIC = "dynamic"
-
-
-class WriteStyle(enum.Enum):
-    """What a write(2) to a regular file means."""
-
-    #: Writing is refused.
-    NONE = "none"
-    #: Each write(2) is one whole value, stored at once.
-    VALUE = "value"
-    #: Writes are gathered, and stored at flush or fsync if any came since.
-    DOCUMENT = "document"
-    #: Each complete line is a call; what is left without a newline is one at flush.
-    LINES = "lines"
-    #: Bytes at an offset.
-    BYTES = "bytes"
-
-
-class Observer(Protocol):
-    """Who wants to know of changes: one per mount.
-
-    All but `settle` are called from whichever thread makes the change, `child_set` and `child_removed`
-    with the structure lock of the directory held: they record and return at once. What they return is
-    opaque (a ticket), and is handed back to the same observer's `settle` when all locks are released; None
-    needs no settling.
-    """
-
-    def changed(self, node: Node, what: Change) -> object | None:
-        """The node has changed; the new state is already stored."""
-
-    def child_set(self, directory: Dir, name: str, child: Node) -> object | None:
-        """The directory now holds `child` under `name`, whatever was there before."""
-
-    def child_removed(self, directory: Dir, name: str, child: Node) -> object | None:
-        """The directory no longer holds `child` under `name`."""
-
-    def settle(self, tickets: list[object]) -> None:
-        """Wait, if it is wanted and possible here, until readers can no longer see what was before."""
-
-    def suspend(self, nodes: list[Node], names: list[tuple[Dir, str]]) -> None:
-        """A transaction is about to show what it changed: let nothing of these nodes, and of names of
-        directories, be cached from now on, and what is cached be forgotten; wait for that as `settle` does.
-        """
-
-    def flip_begins(self) -> None:
-        """All further changes that are told, until `flip_ends`, are to be one."""
-
-    def flip_ends(self, nodes: list[Node]) -> None:
-        """All is told; what was suspended may be cached again."""
-
-
-Pending = list[tuple[Observer, object]]
-
-
-def settle(pending: Pending) -> None:
-    """Hand the tickets that were collected back to their observers. Call it with no lock held."""
-    if len(pending) == 1:
-        observer, ticket = pending[0]
-        observer.settle([ticket])
-        return
-    by_observer: dict[int, tuple[Observer, list[object]]] = {}
-    for observer, ticket in pending:
-        by_observer.setdefault(id(observer), (observer, []))[1].append(ticket)
-    for observer, tickets in by_observer.values():
-        observer.settle(tickets)
 
 
 # --------------------------------------------------------------------------------------------- small values
@@ -459,80 +353,3 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {id(self):#x}>"
-
-
-@node_class
-class FileNode(Node):
-    """Whatever is a regular file to the kernel: a `File`, the file of an entry, a computed file, an action,
-    and a class of your own that answers by itself (`fusetree.nodes.capabilities`).
-
-    The properties say what the adapter may do with it. `content` and `store` may run the program's own
-    code and raise what it raises.
-    """
-
-    file_type: ClassVar[int] = stat.S_IFREG
-
-    @property
-    def policy(self) -> Policy:
-        """How readers get the content, and what may be kept of it."""
-        return Policy.DYNAMIC
-
-    @property
-    def write_style(self) -> WriteStyle:
-        """What a write(2) means; `WriteStyle.NONE` refuses it."""
-        return WriteStyle.NONE
-
-    @property
-    def readable(self) -> bool:
-        """Whether there is anything to read. Without it reading is refused with EACCES, to root too."""
-        return True
-
-    @property
-    def writable(self) -> bool:
-        """Whether writing is possible at all (the mode bits say for whom). Without it, it is refused."""
-        return False
-
-    def size(self) -> int | None:
-        """The size in bytes, or None when it is only known after the content was made."""
-        return None
-
-    def blocks(self, size: int) -> int:
-        """How much a content of *size* bytes occupies, in units of 512 bytes."""
-        return (size + 511) >> 9
-
-    def content(self) -> bytes:
-        """The whole content as it is now. It may run the program's own code."""
-        raise PermissionError(errno.EACCES, "there is nothing to read here")
-
-    def _source_(self) -> bytes | memoryview | FileRange:
-        """The content without a copy of it, if it lies somewhere and stays as it is: a read-only buffer, or a
-        part of a file of the host.
-        """
-        return self.content()
-
-    def _opened_(self) -> Any:
-        """The content for one open file: bytes, or (`Policy.DYNAMIC` only) an iterator of texts and bytes,
-        which is taken from as far as the file is read; or a coroutine of either.
-        """
-        return self.content()
-
-    def store(self, data: bytes, append: bool = False) -> None:
-        """Take what was written: a value, a document, a line, or for a `File` its whole content.
-
-        Arguments:
-            data: What was written.
-            append: Whether the file was opened to append. Only a `File` cares: a value is always whole.
-
-        Raises:
-            ValueError, TypeError: It is not a value that the node takes; nothing has changed.
-            OSError: Refused with this errno.
-        """
-        raise PermissionError(errno.EACCES, "nothing can be written here")
-
-    def write_at(self, data: bytes, offset: int) -> int:
-        """Put bytes at an offset (`WriteStyle.BYTES` only), and return how many were taken."""
-        raise PermissionError(errno.EACCES, "nothing can be written here")
-
-    def truncate(self, size: int) -> None:
-        """Cut off or fill up with zeros (`WriteStyle.BYTES` only)."""
-        raise PermissionError(errno.EACCES, "nothing can be written here")

@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from fusetree.nodes.attributes import Attributes, FileSystemSize
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
     from fusetree.nodes.directory import Dir
+    from fusetree.nodes.filenode import FileNode
 
 __all__ = [
     "CAPABILITIES",

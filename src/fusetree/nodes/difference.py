@@ -16,7 +16,8 @@ from fusetree.nodes.symlink import Symlink
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fusetree.nodes.base import FileNode, Node
+    from fusetree.nodes.base import Node
+    from fusetree.nodes.filenode import FileNode
 
 __all__ = ["Difference", "diff"]
 

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from fusetree.nodes.auto import as_node
-from fusetree.nodes.base import Change, Node, Pending, check_mode, node_class, settle
+from fusetree.nodes.base import Node, check_mode, node_class
 from fusetree.nodes.declared import NOTHING_DECLARED, Declared
 from fusetree.nodes.held import keep, state
 from fusetree.nodes.links import add_link, check_place, drop_link
 from fusetree.nodes.locks import LINKS, structure_lock
 from fusetree.nodes.moves import hold_names, move, tell_links
 from fusetree.nodes.names import check_name
+from fusetree.nodes.observers import Change, Pending, settle
 from fusetree.nodes.transactions import transaction
 
 if TYPE_CHECKING:

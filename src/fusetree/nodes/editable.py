@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from fusetree.flags import RENAME_NOREPLACE
-from fusetree.nodes.base import FileNode, Node, WriteStyle, check_mode, node_class
+from fusetree.nodes.base import Node, check_mode, node_class
 from fusetree.nodes.directory import Dir
+from fusetree.nodes.filenode import FileNode, WriteStyle
 from fusetree.nodes.memory.file import MemoryFile
 from fusetree.nodes.memory.space import Space
 from fusetree.nodes.symlink import Symlink, check_target

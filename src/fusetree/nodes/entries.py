@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from fusetree.nodes.base import MAX_VALUE_SIZE, FileNode, Policy, WriteStyle, node_class
+from fusetree.nodes.base import node_class
 from fusetree.nodes.codecs import is_document
+from fusetree.nodes.filenode import MAX_VALUE_SIZE, FileNode, Policy, WriteStyle
 from fusetree.nodes.held import seen
 from fusetree.nodes.hooks import tell
 from fusetree.nodes.locks import gate

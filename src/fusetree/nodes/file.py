@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from fusetree.nodes.base import FileNode, Policy, WriteStyle, node_class
+from fusetree.nodes.base import node_class
+from fusetree.nodes.filenode import FileNode, Policy, WriteStyle
 from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.held import hold, state
 

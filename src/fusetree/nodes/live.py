@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from fusetree.nodes.action import ActionFile, ActionOptions
-from fusetree.nodes.base import FileNode, Node, Policy, WriteStyle, node_class
+from fusetree.nodes.base import Node, node_class
 from fusetree.nodes.codecs import Text
 from fusetree.nodes.computed import MARK, ComputedFile, Marked
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.docs import class_doc
 from fusetree.nodes.entries import check_size
+from fusetree.nodes.filenode import FileNode, Policy, WriteStyle
 from fusetree.nodes.leaves import OPAQUE, leaf_codec, part_codec
 from fusetree.nodes.links import add_link
 from fusetree.nodes.locks import LINKS, gate

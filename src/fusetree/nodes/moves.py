@@ -11,10 +11,11 @@ import errno
 import stat
 from typing import TYPE_CHECKING
 
-from fusetree.nodes.base import Change, Node, Pending, settle
+from fusetree.nodes.base import Node
 from fusetree.nodes.held import hold, keep, state
 from fusetree.nodes.links import add_link, check_place, drop_link
 from fusetree.nodes.locks import LINKS, structure_index
+from fusetree.nodes.observers import Change, Pending, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

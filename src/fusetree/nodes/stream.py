@@ -9,9 +9,11 @@ import select
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from fusetree.nodes.base import Change, FileNode, Policy, WriteStyle, check_mode, node_class
+from fusetree.nodes.base import check_mode, node_class
 from fusetree.nodes.capabilities import for_the_program
+from fusetree.nodes.filenode import FileNode, Policy, WriteStyle
 from fusetree.nodes.history import History, Reader
+from fusetree.nodes.observers import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

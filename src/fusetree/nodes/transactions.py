@@ -24,12 +24,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from fusetree.nodes.held import closed, flip_lock, give_way, mine, state
 from fusetree.nodes.locks import LINKS, gate, structure_lock
+from fusetree.nodes.observers import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fusetree.nodes.base import Node, Observer
+    from fusetree.nodes.base import Node
     from fusetree.nodes.directory import Dir
+    from fusetree.nodes.observers import Observer
 
 __all__ = ["transaction"]
 
@@ -161,8 +163,6 @@ class _Transaction:
 
     def settle(self) -> None:
         """Wait until readers can see nothing else."""
-        from fusetree.nodes.base import settle
-
         if self._pending:
             settle(self._pending)
 

@@ -16,9 +16,10 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from fusetree.nodes import Dir, FileSystemSize, Node
-from fusetree.nodes.base import Observer, node_class
+from fusetree.nodes.base import node_class
 from fusetree.nodes.links import add_link, drop_link
 from fusetree.nodes.locks import LINKS
+from fusetree.nodes.observers import Observer
 from fusetree.nodes.owed import Owed
 from fusetree.nodes.refusals import refused
 from fusetree.routing.ondemand import OnDemandDir

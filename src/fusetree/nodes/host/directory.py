@@ -26,7 +26,7 @@ from fusetree.nodes.refusals import refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from fusetree.nodes.base import FileNode
+    from fusetree.nodes.filenode import FileNode
     from fusetree.nodes.host.descriptors import Descriptor
     from fusetree.nodes.host.opened import HostReader
 

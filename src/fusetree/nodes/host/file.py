@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from fusetree.nodes.base import Change, FileNode, Node, Policy, WriteStyle, node_class
+from fusetree.nodes.base import Node, node_class
 from fusetree.nodes.file import as_bytes, as_content
+from fusetree.nodes.filenode import FileNode, Policy, WriteStyle
 from fusetree.nodes.host.acting import as_caller
 from fusetree.nodes.host.member import HostMember
 from fusetree.nodes.host.opened import HostReader, HostWriter, flags_below
+from fusetree.nodes.observers import Change
 
 if TYPE_CHECKING:
     from fusetree.nodes.host.descriptors import Descriptor

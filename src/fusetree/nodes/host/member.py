@@ -9,9 +9,10 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fusetree.nodes.attributes import Attributes
-from fusetree.nodes.base import Change, Node, check_mode
+from fusetree.nodes.base import Node, check_mode
 from fusetree.nodes.host.acting import as_caller
 from fusetree.nodes.host.calls import set_times
+from fusetree.nodes.observers import Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,13 +12,13 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from fusetree.nodes.base import Change
 from fusetree.nodes.callers import caller
 from fusetree.nodes.host.acting import as_caller
 from fusetree.nodes.host.calls import rename
 from fusetree.nodes.host.inodes import key_of
 from fusetree.nodes.host.opened import flags_below
 from fusetree.nodes.host.tree import check_name
+from fusetree.nodes.observers import Change
 from fusetree.nodes.refusals import refused
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from fusetree.nodes.base import Change
 from fusetree.nodes.callers import caller
 from fusetree.nodes.host.calls import fallocate
+from fusetree.nodes.observers import Change
 from fusetree.nodes.refusals import refused
 
 if TYPE_CHECKING:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from fusetree.nodes.base import Change, FileNode, Policy, WriteStyle, node_class
+from fusetree.nodes.base import node_class
 from fusetree.nodes.file import as_bytes, as_content
+from fusetree.nodes.filenode import FileNode, Policy, WriteStyle
 from fusetree.nodes.held import hold, state
 from fusetree.nodes.memory.member import MemoryMember
 from fusetree.nodes.memory.pages import Pages
 from fusetree.nodes.memory.space import PAGE
+from fusetree.nodes.observers import Change
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -9,8 +9,9 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from fusetree.nodes.base import Change, Node
+from fusetree.nodes.base import Node
 from fusetree.nodes.held import hold, state
+from fusetree.nodes.observers import Change
 from fusetree.nodes.stamps import now_ns
 
 if TYPE_CHECKING:

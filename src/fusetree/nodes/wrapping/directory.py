@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from fusetree.nodes.base import FileNode, Node, node_class
+from fusetree.nodes.base import Node, node_class
 from fusetree.nodes.directory import Dir
+from fusetree.nodes.filenode import FileNode
 from fusetree.nodes.wrapping import passing
 from fusetree.nodes.wrapping.file import WrapFile
 from fusetree.nodes.wrapping.leaves import WrapSpecial, WrapSymlink

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from fusetree.nodes.base import FileNode, Node, Policy, WriteStyle, node_class
+from fusetree.nodes.base import Node, node_class
 from fusetree.nodes.file import File
+from fusetree.nodes.filenode import FileNode, Policy, WriteStyle
 from fusetree.nodes.memory import MemoryFile
 from fusetree.nodes.wrapping.members import WrapMember
 from fusetree.nodes.wrapping.opened import open_inner, opened_by

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
-from fusetree.nodes.base import MAX_VALUE_SIZE, FileNode, Policy, WriteStyle
+from fusetree.nodes.filenode import MAX_VALUE_SIZE, FileNode, Policy, WriteStyle
 from fusetree.nodes.filerange import FileRange
 from fusetree.nodes.wrapping.passing import capability, refuse, then
 

@@ -17,11 +17,12 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fusetree.nodes.attributes import Attributes, FileSystemSize
-from fusetree.nodes.base import FileNode, Node, WriteStyle
+from fusetree.nodes.base import Node
 from fusetree.nodes.capabilities import FOR_THE_PROGRAM
 from fusetree.nodes.computed import MARK
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.docs import doc_of
+from fusetree.nodes.filenode import FileNode, WriteStyle
 from fusetree.nodes.moves import exchange, move
 
 if TYPE_CHECKING:

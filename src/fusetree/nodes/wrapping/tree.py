@@ -11,13 +11,14 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from fusetree.nodes.base import settle
+from fusetree.nodes.observers import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fusetree.nodes.base import Change, Node, Observer
+    from fusetree.nodes.base import Node
     from fusetree.nodes.directory import Dir
+    from fusetree.nodes.observers import Change, Observer
     from fusetree.nodes.wrapping.directory import WrapDir
 
 __all__ = ["WrapTree"]
