@@ -14,7 +14,10 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from fusetree.nodes.codecs import Document, Text, Verbatim, codec_for, render
+from fusetree.nodes.codecs import Verbatim, codec_for
+from fusetree.nodes.documents import Document
+from fusetree.nodes.lines import Text
+from fusetree.nodes.rendered import render
 
 
 class Color(enum.Enum):

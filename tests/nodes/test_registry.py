@@ -7,7 +7,9 @@ import pytest
 
 from fusetree import Dir, computed, entry, expose, node, register_codec
 from fusetree.nodes import FileNode
-from fusetree.nodes.codecs import Document, Text, codec_for
+from fusetree.nodes.codecs import codec_for
+from fusetree.nodes.documents import Document
+from fusetree.nodes.lines import Text
 
 
 @attrs.frozen

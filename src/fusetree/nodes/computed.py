@@ -8,12 +8,12 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 from fusetree.nodes.base import Node, check_mode, node_class
-from fusetree.nodes.codecs import render
 from fusetree.nodes.docs import function_doc
 from fusetree.nodes.filenode import FileNode, Policy
 from fusetree.nodes.hints import hints_of
 from fusetree.nodes.names import check_name
 from fusetree.nodes.owed import Owed
+from fusetree.nodes.rendered import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

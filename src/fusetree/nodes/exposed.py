@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from fusetree.nodes.base import Node, node_class
 from fusetree.nodes.leaves import leaf_codec
-from fusetree.nodes.live import LiveDir, Manner, directory_mode
+from fusetree.nodes.live import LiveDir
+from fusetree.nodes.manner import Manner, directory_mode
 from fusetree.nodes.views import FunctionView, MappingView, NamedView, SequenceView, View, view_of
 
 if TYPE_CHECKING:

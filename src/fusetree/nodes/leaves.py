@@ -9,7 +9,9 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
-from fusetree.nodes.codecs import Codec, Document, Text, codec_for
+from fusetree.nodes.codecs import Codec, codec_for
+from fusetree.nodes.documents import Document
+from fusetree.nodes.lines import Text
 from fusetree.nodes.registry import registered_for
 
 __all__ = ["OPAQUE", "leaf_codec", "part_codec"]

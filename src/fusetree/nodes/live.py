@@ -1,4 +1,4 @@
-"""Objects of a running program as directories and files: what a reader sees is how they are at that moment.
+"""Objects of a running program as directories: what a reader sees is how they are at that moment.
 
 A node stands for a place and not for an object: it knows the directory above it and its name there, and asks
 for the object each time. So a value that is replaced is the new one to whoever has the file, and nothing has
@@ -15,19 +15,17 @@ import errno
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from fusetree.nodes.action import ActionFile, ActionOptions
 from fusetree.nodes.base import Node, node_class
-from fusetree.nodes.codecs import Text
 from fusetree.nodes.computed import MARK, ComputedFile, Marked
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.docs import class_doc
-from fusetree.nodes.entries import check_size
-from fusetree.nodes.filenode import FileNode, Policy, WriteStyle
-from fusetree.nodes.leaves import OPAQUE, leaf_codec, part_codec
+from fusetree.nodes.filenode import FileNode
+from fusetree.nodes.leaves import OPAQUE, leaf_codec
 from fusetree.nodes.links import add_link
+from fusetree.nodes.livefile import LiveFile
 from fusetree.nodes.locks import LINKS, gate
+from fusetree.nodes.manner import Manner, directory_mode
 from fusetree.nodes.refusals import refusals, refused
 from fusetree.nodes.symlink import Symlink
 from fusetree.nodes.views import ObjectView, View, view_of
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 
     from fusetree.nodes.codecs import Codec
 
-__all__ = ["LiveDir", "LiveFile", "Manner", "directory_mode"]
+__all__ = ["LiveDir"]
 
 # In a class that has a method `list`, the name means that.
 _Objects = list[Any]
@@ -45,28 +43,6 @@ _Names = list[str]
 _Items = list[tuple[str, Node]]
 
 _MISSING: Final = (KeyError, IndexError, AttributeError)
-
-
-@attrs.frozen
-class Manner:
-    """How a tree of objects is shown; the same for all of its nodes.
-
-    Attributes:
-        writable: Whether programs may change the objects.
-        depth: How many levels of directories there are; what is below reads as its `repr`.
-        exact: Whether text is shown exactly as it is (else with a newline, as an entry), and functions are
-            files whose content they make.
-        new: Makes the value of a file that a program creates.
-        new_directory: Makes the value of a directory that a program creates.
-        ttl: For how long the kernel may keep names and attributes, in seconds.
-    """
-
-    writable: bool = False
-    depth: int = 16
-    exact: bool = False
-    new: Callable[[], Any] = str
-    new_directory: Callable[[], Any] = dict
-    ttl: float = 0.0
 
 
 @node_class
@@ -359,84 +335,3 @@ def _holds(value: Any) -> bool:
         return any(not value.declares(name) for name in value)
     view = view_of(value)
     return view is not None and view.keeps and any(True for _ in view.names())
-
-
-def directory_mode(view: View | None, manner: Manner) -> int:
-    """The permission bits of a directory of objects."""
-    return 0o755 if manner.writable and view is not None and view.grows else 0o555
-
-
-@node_class
-class LiveFile(FileNode):
-    """A value of an object as a file; a `LiveDir` makes them. What a reader opens is the value of that
-    moment.
-    """
-
-    _above_: LiveDir
-    _name_: str
-    _writable_: bool
-
-    def __init__(self, above: LiveDir, name: str, writable: bool) -> None:
-        FileNode.__init__(self, mode=0o644 if writable else 0o444, uid=above.uid, gid=above.gid)
-        self._above_ = above
-        self._name_ = name
-        self._writable_ = writable
-
-    def _read_(self) -> tuple[Any, Codec]:
-        """The value and its codec at this moment."""
-        above = self._above_
-        with refusals():
-            view = above._view_()
-            value = view.get(self._name_)
-            codec = leaf_codec(value, view.annotation(self._name_), exact=above._manner_.exact)
-        return value, codec or part_codec(value)
-
-    def _codec_(self) -> Codec:
-        return self._read_()[1]
-
-    @property
-    def policy(self) -> Policy:
-        return Policy.DYNAMIC
-
-    @property
-    def ttl(self) -> float:
-        return self._above_._manner_.ttl
-
-    @property
-    def write_style(self) -> WriteStyle:
-        if not self._writable_:
-            return WriteStyle.NONE
-        return WriteStyle.VALUE if isinstance(self._codec_(), Text) else WriteStyle.DOCUMENT
-
-    @property
-    def writable(self) -> bool:
-        return self._writable_
-
-    def size(self) -> int | None:
-        try:
-            value, codec = self._read_()
-            return len(codec.encode(value)) if codec.immutable else None
-        except Exception:  # noqa: BLE001 - what is wrong is told to who opens it
-            return None
-
-    def content(self) -> bytes:
-        value, codec = self._read_()
-        return codec.encode(value)
-
-    def store(self, data: bytes, append: bool = False) -> None:
-        check_size(data)
-        if not self._writable_:
-            raise refused(errno.EACCES)
-        value = self._codec_().decode(data)
-        with refusals():
-            self._above_._view_().set(self._name_, value)
-        self.changed()
-
-    def _doc_(self) -> str | None:
-        try:
-            return self._above_._view_().doc(self._name_)
-        except Exception:  # noqa: BLE001 - there is nothing to say of what is not there
-            return None
-
-    def __repr__(self) -> str:
-        return f"<file {self._name_!r} of {self._above_!r}>"

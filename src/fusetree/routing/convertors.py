@@ -11,7 +11,8 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fusetree.nodes.codecs import Text, codec_for
+from fusetree.nodes.codecs import codec_for
+from fusetree.nodes.lines import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,9 +11,10 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from fusetree.nodes.base import check_mode
-from fusetree.nodes.codecs import Codec, Text, Verbatim, codec_for, see_through
+from fusetree.nodes.codecs import Codec, Verbatim, codec_for, see_through
 from fusetree.nodes.computed import ComputedOptions
 from fusetree.nodes.hints import hints_of
+from fusetree.nodes.lines import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
