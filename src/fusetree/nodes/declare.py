@@ -10,6 +10,7 @@ import attrs
 
 from fusetree.nodes.base import Node, dataclass_transform
 from fusetree.nodes.capabilities import CAPABILITIES
+from fusetree.nodes.children import set_child_field
 from fusetree.nodes.computed import MARK, Marked
 from fusetree.nodes.declared import Declared, attributes_of
 from fusetree.nodes.directory import Dir
@@ -212,7 +213,7 @@ def _setter(declared: Declared) -> Callable[[Dir, str, Any], None]:
                 if file is not None:
                     file.changed()
         elif field.is_child:
-            self._set_child_field_(name, field.file, field.child(value))
+            set_child_field(self, name, field.file, field.child(value))
         else:
             store(self, name, value)
 

@@ -1,9 +1,7 @@
 """`Dir`: named children in the order in which they were put there.
 
-Rule 1: children change under the structure lock of their directory, and its observers are told under the same
-lock, in the same order. What observers want to wait for is settled after all locks are released.
-Rule 2: no code of the program runs under a lock: what is given is made into a node first, and what is
-replaced or removed is let go last.
+Rule: no code of the program runs under a lock: what is given is made into a node first, and what is replaced
+or removed is let go last. (How children change, and who is told: `fusetree.nodes.children`.)
 """
 
 from __future__ import annotations
@@ -16,13 +14,12 @@ import attrs
 
 from fusetree.nodes.auto import as_node
 from fusetree.nodes.base import Node, check_mode, node_class
+from fusetree.nodes.children import put, take_out
 from fusetree.nodes.declared import NOTHING_DECLARED, Declared
-from fusetree.nodes.held import keep, state
 from fusetree.nodes.links import add_link, check_place, drop_link
 from fusetree.nodes.locks import LINKS, structure_lock
-from fusetree.nodes.moves import hold_names, move, tell_links
+from fusetree.nodes.moves import move
 from fusetree.nodes.names import check_name
-from fusetree.nodes.observers import Change, Pending, settle
 from fusetree.nodes.transactions import transaction
 
 if TYPE_CHECKING:
@@ -122,11 +119,11 @@ class Dir(Node):
         with LINKS:
             try:
                 for child in inside:
-                    is_directory = isinstance(child, Dir)
-                    if is_directory:
-                        check_place(self, child)  # type: ignore[arg-type]
+                    directory = child if isinstance(child, Dir) else None
+                    if directory is not None:
+                        check_place(self, directory)
                         subdirectories += 1
-                    add_link(child, self, is_directory=is_directory)
+                    add_link(child, self, is_directory=directory is not None)
                     linked.append(child)
             except ValueError:
                 for child in linked:
@@ -242,7 +239,7 @@ class Dir(Node):
         """A name of a child, for messages; None when it has none here."""
         return next((name for name, node in self.children_snapshot() if node is child), None)
 
-    # ---- changing
+    # ---- changing (how a child comes and goes: fusetree.nodes.children)
 
     def __setitem__(self, path: str, value: Any) -> None:
         """Put a node at a path below this directory, in place of what is there; the directories above must
@@ -260,7 +257,7 @@ class Dir(Node):
         if declared is not None:
             declared.replace(directory, value)
             return
-        directory._put_(name, directory._as_child_(value))
+        put(directory, name, directory._as_child_(value))
 
     def __delitem__(self, path: str) -> None:
         """Remove the node at a path below this directory, with all that is below it.
@@ -271,7 +268,7 @@ class Dir(Node):
         """
         directory, name = self._place_(path)
         directory._refuse_declared_(name)
-        if directory._take_out_(name) is None:
+        if take_out(directory, name) is None:
             raise KeyError(path)
 
     def move(self, old: str, new: str) -> None:
@@ -338,112 +335,6 @@ class Dir(Node):
     def _refuse_declared_(self, name: str) -> None:
         if self.declares(name):
             raise ValueError(f"{name!r} is declared by {type(self).__name__}: it stays where it is")
-
-    def _put_(self, name: str, child: Node) -> None:
-        pending: Pending = []
-        if state.active is not None:
-            hold_names(self, name, child)
-        with self.lock:
-            children = self._tree_()
-            old = children.get(name)
-            if old is child:
-                return
-            had, left = self._relink_(old, child)
-            children[name] = child
-            self._tell_set_(name, child, pending)
-        tell_links(child, had, pending)
-        if old is not None:
-            tell_links(old, left, pending)
-        if pending:
-            settle(pending)
-
-    def _take_out_(self, name: str) -> Node | None:
-        pending: Pending = []
-        if state.active is not None:
-            hold_names(self, name)
-        with self.lock:
-            children = self._tree_()
-            old = children.get(name)
-            if old is None:
-                return None
-            with LINKS:
-                left = drop_link(old, self)
-            if isinstance(old, Dir):
-                self._subdirectories_ -= 1
-            del children[name]
-            self._tell_removed_(name, old, pending)
-        tell_links(old, left, pending)
-        if pending:
-            settle(pending)
-        return old
-
-    def _set_child_field_(self, field: str, name: str, child: Node | None) -> None:
-        """Store a declared child in its attribute, and put it in the place of the one before."""
-        pending: Pending = []
-        had = left = 0
-        if state.active is not None:
-            hold_names(self, name, child)
-        with self.lock:
-            old: Node | None = getattr(self, field, None)
-            if old is child:
-                return
-            if child is not None:
-                had, left = self._relink_(old, child)
-            elif old is not None:
-                with LINKS:
-                    left = drop_link(old, self)
-                self._subdirectories_ -= isinstance(old, Dir)
-            object.__setattr__(self, field, child)
-            children = self._children_
-            # An untouched directory has no names to keep right; but its times and links may be known already.
-            if child is not None:
-                if children is not None:
-                    children[name] = child
-                self._tell_set_(name, child, pending)
-            elif old is not None:
-                if children is not None:
-                    children.pop(name, None)
-                self._tell_removed_(name, old, pending)
-        if child is not None:
-            tell_links(child, had, pending)
-        if old is not None:
-            tell_links(old, left, pending)
-        if pending:
-            settle(pending)
-
-    def _relink_(self, old: Node | None, child: Node) -> tuple[int, int]:
-        """Let `child` have its place here and `old` lose it, or raise ValueError and change nothing.
-
-        Returns how many names `child` had before, and how many `old` has left. self.lock is held.
-        """
-        is_directory = isinstance(child, Dir)
-        left = 0
-        with LINKS:
-            if is_directory:
-                check_place(self, child)  # type: ignore[arg-type]
-            had = add_link(child, self, is_directory=is_directory)
-            if old is not None:
-                left = drop_link(old, self)
-        self._subdirectories_ += is_directory - isinstance(old, Dir)
-        return had, left
-
-    def _tell_set_(self, name: str, child: Node, pending: Pending) -> None:
-        self._touch_(Change.ALL)
-        if state.active is not None and keep(self, "child_set", name, child):
-            return
-        for observer in self._observing_():
-            ticket = observer.child_set(self, name, child)
-            if ticket is not None:
-                pending.append((observer, ticket))
-
-    def _tell_removed_(self, name: str, child: Node, pending: Pending) -> None:
-        self._touch_(Change.ALL)
-        if state.active is not None and keep(self, "child_removed", name, child):
-            return
-        for observer in self._observing_():
-            ticket = observer.child_removed(self, name, child)
-            if ticket is not None:
-                pending.append((observer, ticket))
 
     def _before_(self) -> None:
         self._tree_()  # the nodes of its entries are the same before and after

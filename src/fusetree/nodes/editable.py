@@ -25,6 +25,7 @@ import attrs
 
 from fusetree.flags import RENAME_NOREPLACE
 from fusetree.nodes.base import Node, check_mode, node_class
+from fusetree.nodes.children import put, take_out
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.filenode import FileNode, WriteStyle
 from fusetree.nodes.memory.file import MemoryFile
@@ -157,7 +158,7 @@ class EditableDir(Dir):
                 self._absent_ = {**(self._absent_ or {}), name: child}  # type: ignore[dict-item]
         else:
             self._refuse_declared_(name)
-        self._take_out_(name)
+        take_out(self, name)
 
     def _give_name_(self, name: str, node: Node) -> None:
         if self._returns_(name, node):
@@ -165,7 +166,7 @@ class EditableDir(Dir):
                 absent = dict(self._absent_ or {})
                 absent.pop(name, None)
                 self._absent_ = absent or None
-            self._put_(name, node)
+            put(self, name, node)
         else:
             Dir._give_name_(self, name, node)
 

@@ -10,14 +10,17 @@ directory share the one weak reference that Python keeps for it. A parent that w
 
 from __future__ import annotations
 
+import stat
 import weakref
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from fusetree.nodes.base import Node
     from fusetree.nodes.directory import Dir
 
-__all__ = ["add_link", "check_place", "drop_link", "parents_of", "path_of"]
+__all__ = ["add_link", "check_place", "drop_link", "is_dir", "parents_of", "path_of"]
 
 # The directories that have ever been given a second parent, in another tree. There are none in most programs,
 # and then putting a directory somewhere costs only the walk from there to the root. Guarded by LINKS.
@@ -33,6 +36,11 @@ def parents_of(node: Node) -> list[Dir]:
     return [parent for link in references if (parent := link()) is not None]
 
 
+def is_dir(node: Node | None) -> TypeGuard[Dir]:
+    """Whether a node is a directory."""
+    return node is not None and node.file_type == stat.S_IFDIR
+
+
 def add_link(node: Node, directory: Dir, *, is_directory: bool) -> int:
     """Note one more name of `node` in `directory`, and return how many it had before."""
     link = weakref.ref(directory)
@@ -46,7 +54,7 @@ def add_link(node: Node, directory: Dir, *, is_directory: bool) -> int:
         return 0
     node._parents_ = (*live, link)
     if is_directory:
-        _shared.add(node)  # type: ignore[arg-type]
+        _shared.add(node)  # type: ignore[arg-type]  # a directory, as the caller says
     return len(live)
 
 

@@ -8,44 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import stat
 from typing import TYPE_CHECKING
 
-from fusetree.nodes.base import Node
-from fusetree.nodes.held import hold, keep, state
-from fusetree.nodes.links import add_link, check_place, drop_link
+from fusetree.nodes.children import hold_names, tell_links, tell_removed, tell_set
+from fusetree.nodes.held import state
+from fusetree.nodes.links import add_link, check_place, drop_link, is_dir
 from fusetree.nodes.locks import LINKS, structure_index
-from fusetree.nodes.observers import Change, Pending, settle
+from fusetree.nodes.observers import Pending, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fusetree.nodes.base import Node
     from fusetree.nodes.directory import Dir
 
-__all__ = ["exchange", "hold_names", "move", "tell_links"]
-
-
-def hold_names(directory: Dir, name: str, child: Node | None = None) -> None:
-    """Say that a directory is about to have another node (None: none) under a name."""
-    hold(directory)
-    old = directory._tree_().get(name)
-    for node in (child, old):
-        if node is not None:
-            hold(node)  # its names are counted
-
-
-def tell_links(node: Node, others: int, pending: Pending) -> None:
-    """Tell of a changed number of names, where it shows: the first name, and the loss of the last, leave
-    it 1, unless the node counts down to 0.
-    """
-    if (others and node.file_type != stat.S_IFDIR) or node.nlink == 0:
-        node._touch_(Change.ATTRIBUTES)
-        if state.active is not None and keep(node, "changed", Change.ATTRIBUTES):
-            return
-        for observer in node._observing_():
-            ticket = observer.changed(node, Change.ATTRIBUTES)
-            if ticket is not None:
-                pending.append((observer, ticket))
+__all__ = ["exchange", "move"]
 
 
 @contextlib.contextmanager
@@ -56,19 +33,14 @@ def _both_locked(one: Dir, other: Dir) -> Iterator[None]:
         yield
 
 
-def _is_directory(node: Node | None) -> bool:
-    return node is not None and node.file_type == stat.S_IFDIR
-
-
 def _check_replaced(child: Node, replaced: Node) -> None:
     """Refuse what rename(2) refuses."""
-    if _is_directory(replaced):
-        if not _is_directory(child):
+    if is_dir(replaced):
+        if not is_dir(child):
             raise IsADirectoryError(errno.EISDIR, "a directory cannot be replaced by something else")
-        directory: Dir = replaced  # type: ignore[assignment]  # what its type says
-        if directory._declared_.files or directory._children_:
+        if replaced._declared_.files or replaced._children_:
             raise OSError(errno.ENOTEMPTY, "a directory that is replaced must be empty")
-    elif _is_directory(child):
+    elif is_dir(child):
         raise NotADirectoryError(errno.ENOTDIR, "a directory replaces only a directory")
 
 
@@ -98,13 +70,12 @@ def move(source: Dir, old_name: str, target: Dir, new_name: str, path: str) -> N
             _relink(child, source, target)
             if replaced is not None:
                 left = drop_link(replaced, target)
-        is_directory = _is_directory(child)
-        source._subdirectories_ -= is_directory
-        target._subdirectories_ += is_directory - _is_directory(replaced)
+        source._subdirectories_ -= is_dir(child)
+        target._subdirectories_ += is_dir(child) - is_dir(replaced)
         del source._tree_()[old_name]
-        source._tell_removed_(old_name, child, pending)
+        tell_removed(source, old_name, child, pending)
         target._tree_()[new_name] = child
-        target._tell_set_(new_name, child, pending)
+        tell_set(target, new_name, child, pending)
     if replaced is not None:
         tell_links(replaced, left, pending)
     if pending:
@@ -137,13 +108,13 @@ def exchange(source: Dir, old_name: str, target: Dir, new_name: str) -> None:
                 except ValueError:
                     _relink(one, target, source)
                     raise
-            moved = _is_directory(other) - _is_directory(one)
+            moved = is_dir(other) - is_dir(one)
             source._subdirectories_ += moved
             target._subdirectories_ -= moved
         source._tree_()[old_name] = other
-        source._tell_set_(old_name, other, pending)
+        tell_set(source, old_name, other, pending)
         target._tree_()[new_name] = one
-        target._tell_set_(new_name, one, pending)
+        tell_set(target, new_name, one, pending)
     if pending:
         settle(pending)
 
@@ -152,12 +123,11 @@ def _relink(child: Node, source: Dir, target: Dir) -> None:
     """Note that *child* has a name in *target* instead of one in *source*, or raise ValueError and change
     nothing. LINKS is held.
     """
-    is_directory = _is_directory(child)
     drop_link(child, source)
     try:
-        if is_directory:
-            check_place(target, child)  # type: ignore[arg-type]  # it is a directory
+        if is_dir(child):
+            check_place(target, child)
     except ValueError:
-        add_link(child, source, is_directory=is_directory)
+        add_link(child, source, is_directory=True)
         raise
-    add_link(child, target, is_directory=is_directory)
+    add_link(child, target, is_directory=is_dir(child))
