@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fusetree.testing import values, wire
+from fusetree.testing import values, wire, wire_special
 from fusetree.testing.protocol import InitFlag, NotifyCode, Opcode, OpenedFlag, SetattrField
 
 STRUCTURES = {
@@ -42,8 +42,8 @@ STRUCTURES = {
     "fuse_getxattr_out": wire.size_of(wire.GetxattrOut),
     "fuse_access_in": wire.size_of(wire.AccessIn),
     "fuse_interrupt_in": wire.size_of(wire.InterruptIn),
-    "fuse_lseek_in": wire.size_of(wire.LseekIn),
-    "fuse_lseek_out": wire.size_of(wire.LseekOut),
+    "fuse_lseek_in": wire.size_of(wire_special.LseekIn),
+    "fuse_lseek_out": wire.size_of(wire_special.LseekOut),
     "fuse_entry_out": values.ENTRY_SIZE,
     "fuse_attr": len(values.Attributes().pack()),
     "fuse_attr_out": len(values.AttrReply(values.Attributes()).pack()),

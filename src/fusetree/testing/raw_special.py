@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import frozen
 
-from fusetree.testing import wire
+from fusetree.testing import wire, wire_special
 from fusetree.testing.connection import Pending
 from fusetree.testing.protocol import (
     GETATTR_FH,
@@ -51,8 +51,8 @@ def lock_of(
     fh: int, owner: int, kind: int, start: int = 0, length: int = 0, *, pid: int = 0, flags: int = 0
 ) -> bytes:
     """The body of GETLK, SETLK and SETLKW; *length* 0: to the end of the file."""
-    end = start + length - 1 if length else wire.OFFSET_MAX
-    return wire.pack(wire.LockIn(fh, owner, start, end, kind, pid, flags))
+    end = start + length - 1 if length else wire_special.OFFSET_MAX
+    return wire.pack(wire_special.LockIn(fh, owner, start, end, kind, pid, flags))
 
 
 class SpecialRequests(ABC):
@@ -79,10 +79,10 @@ class SpecialRequests(ABC):
 
     def getlk(
         self, node: int, fh: int, owner: int, kind: int, start: int = 0, length: int = 0
-    ) -> wire.LockOut:
+    ) -> wire_special.LockOut:
         """GETLK: the lock that is in the way, or one of type ``F_UNLCK``."""
         body = lock_of(fh, owner, kind, start, length)
-        return wire.unpack(wire.LockOut, self.call(Opcode.GETLK, node, body))
+        return wire.unpack(wire_special.LockOut, self.call(Opcode.GETLK, node, body))
 
     def setlk(
         self, node: int, fh: int, owner: int, kind: int, start: int = 0, length: int = 0, *, pid: int = 0
@@ -125,15 +125,15 @@ class SpecialRequests(ABC):
         flags: int = 0,
     ) -> IoctlAnswer:
         """IOCTL with what the kernel fetched from the caller, and how much may come back."""
-        body = wire.pack(wire.IoctlIn(fh, flags, command, argument, len(data), out_size)) + data
+        body = wire.pack(wire_special.IoctlIn(fh, flags, command, argument, len(data), out_size)) + data
         reply = self.call(Opcode.IOCTL, node, body)
-        head = wire.unpack(wire.IoctlOut, reply)
-        rest = reply[wire.size_of(wire.IoctlOut) :]
+        head = wire.unpack(wire_special.IoctlOut, reply)
+        rest = reply[wire.size_of(wire_special.IoctlOut) :]
         if not head.flags & IOCTL_RETRY:
             return IoctlAnswer(head.result, rest)
-        size = wire.size_of(wire.IoctlArea)
+        size = wire.size_of(wire_special.IoctlArea)
         areas: list[tuple[int, int]] = [
-            wire.unpack(wire.IoctlArea, rest, size * i) for i in range(head.in_areas + head.out_areas)
+            wire.unpack(wire_special.IoctlArea, rest, size * i) for i in range(head.in_areas + head.out_areas)
         ]
         return IoctlAnswer(head.result, b"", tuple(areas[: head.in_areas]), tuple(areas[head.in_areas :]))
 
@@ -142,40 +142,40 @@ class SpecialRequests(ABC):
         number.
         """
         flags = 0 if handle is None else POLL_SCHEDULE_NOTIFY
-        body = wire.pack(wire.PollIn(fh, handle or 0, flags, events))
-        return wire.unpack(wire.PollOut, self.call(Opcode.POLL, node, body)).revents
+        body = wire.pack(wire_special.PollIn(fh, handle or 0, flags, events))
+        return wire.unpack(wire_special.PollOut, self.call(Opcode.POLL, node, body)).revents
 
     def bmap(self, node: int, blocksize: int, block: int) -> int:
         """BMAP: where block number *block* of the file lies on the device."""
-        body = wire.pack(wire.BmapIn(block, blocksize))
-        return wire.unpack(wire.BmapOut, self.call(Opcode.BMAP, node, body)).block
+        body = wire.pack(wire_special.BmapIn(block, blocksize))
+        return wire.unpack(wire_special.BmapOut, self.call(Opcode.BMAP, node, body)).block
 
     # -- ranges ------------------------------------------------------------------------------------
 
     def lseek(self, node: int, fh: int, offset: int, whence: int) -> int:
         """LSEEK (``SEEK_DATA``, ``SEEK_HOLE``): the new offset."""
-        body = wire.pack(wire.LseekIn(fh, offset, whence))
-        return wire.unpack(wire.LseekOut, self.call(Opcode.LSEEK, node, body)).offset
+        body = wire.pack(wire_special.LseekIn(fh, offset, whence))
+        return wire.unpack(wire_special.LseekOut, self.call(Opcode.LSEEK, node, body)).offset
 
     def fallocate(self, node: int, fh: int, mode: int, offset: int, length: int) -> None:
         """FALLOCATE."""
-        self.call(Opcode.FALLOCATE, node, wire.pack(wire.FallocateIn(fh, offset, length, mode)))
+        self.call(Opcode.FALLOCATE, node, wire.pack(wire_special.FallocateIn(fh, offset, length, mode)))
 
     def copy_file_range(
         self, node_in: int, fh_in: int, off_in: int, node_out: int, fh_out: int, off_out: int, length: int
     ) -> int:
         """COPY_FILE_RANGE: how many bytes were copied."""
-        body = wire.pack(wire.CopyFileRangeIn(fh_in, off_in, node_out, fh_out, off_out, length))
+        body = wire.pack(wire_special.CopyFileRangeIn(fh_in, off_in, node_out, fh_out, off_out, length))
         return wire.unpack(wire.WriteOut, self.call(Opcode.COPY_FILE_RANGE, node_in, body)).size
 
     # -- inodes ------------------------------------------------------------------------------------
 
     def statx(
         self, node: int, fh: int | None = None, *, flags: int = 0, mask: int = _STATX_BASIC_AND_BIRTH
-    ) -> wire.StatxOut:
+    ) -> wire_special.StatxOut:
         """STATX."""
-        body = wire.pack(wire.StatxIn(0 if fh is None else GETATTR_FH, fh or 0, flags, mask))
-        return wire.unpack(wire.StatxOut, self.call(Opcode.STATX, node, body))
+        body = wire.pack(wire_special.StatxIn(0 if fh is None else GETATTR_FH, fh or 0, flags, mask))
+        return wire.unpack(wire_special.StatxOut, self.call(Opcode.STATX, node, body))
 
     def tmpfile(
         self,
@@ -192,4 +192,4 @@ class SpecialRequests(ABC):
 
     def syncfs(self, node: int = 1) -> None:
         """SYNCFS."""
-        self.call(Opcode.SYNCFS, node, wire.pack(wire.SyncfsIn()))
+        self.call(Opcode.SYNCFS, node, wire.pack(wire_special.SyncfsIn()))

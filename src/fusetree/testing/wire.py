@@ -1,8 +1,8 @@
 r"""Messages of the FUSE kernel protocol: the layouts of plain C structures, and both directions of packing.
 
 A message is a header and a body.  Layouts are those of ``<linux/fuse.h>`` 7.38, in the machine's own byte
-order, as named tuples with a layout beside them (`pack`, `unpack`).  What a reply tells of inodes is in
-`fusetree.testing.values`.
+order, as named tuples with a layout beside them (`pack`, `unpack`).  Those of the rarer requests are in
+`fusetree.testing.wire_special`, what a reply tells of inodes is in `fusetree.testing.values`.
 
 Nothing here knows a socket, a session or a cache.
 
@@ -22,7 +22,9 @@ T = TypeVar("T", bound=tuple[object, ...])
 _LAYOUTS: dict[type, struct.Struct] = {}
 
 
-def _layout(fmt: str) -> Callable[[type[T]], type[T]]:
+def layout(fmt: str) -> Callable[[type[T]], type[T]]:
+    """Give a named tuple its layout, in the words of `struct`."""
+
     def register(kind: type[T]) -> type[T]:
         _LAYOUTS[kind] = struct.Struct("=" + fmt)
         return kind
@@ -45,7 +47,7 @@ def unpack(kind: type[T], data: bytes | bytearray | memoryview, offset: int = 0)
     return kind(*_LAYOUTS[kind].unpack_from(data, offset))
 
 
-@_layout("IIQQIIIHH")
+@layout("IIQQIIIHH")
 class InHeader(NamedTuple):
     """Head of every request."""
 
@@ -60,7 +62,7 @@ class InHeader(NamedTuple):
     padding: int = 0
 
 
-@_layout("IiQ")
+@layout("IiQ")
 class OutHeader(NamedTuple):
     """Head of every reply and notification."""
 
@@ -69,7 +71,7 @@ class OutHeader(NamedTuple):
     unique: int
 
 
-@_layout("IIIII44x")
+@layout("IIIII44x")
 class InitIn(NamedTuple):
     """INIT as a kernel of 7.36 and later sends it."""
 
@@ -80,7 +82,7 @@ class InitIn(NamedTuple):
     flags2: int
 
 
-@_layout("IIIIHHIIHHI28x")
+@layout("IIIIHHIIHHI28x")
 class InitOut(NamedTuple):
     """Answer to INIT."""
 
@@ -97,14 +99,14 @@ class InitOut(NamedTuple):
     flags2: int
 
 
-@_layout("Q")
+@layout("Q")
 class ForgetIn(NamedTuple):
     """FORGET: how many lookups are given back."""
 
     nlookup: int
 
 
-@_layout("QQ")
+@layout("QQ")
 class ForgetOne(NamedTuple):
     """One line of BATCH_FORGET."""
 
@@ -112,7 +114,7 @@ class ForgetOne(NamedTuple):
     nlookup: int
 
 
-@_layout("II")
+@layout("II")
 class BatchForgetIn(NamedTuple):
     """Head of BATCH_FORGET."""
 
@@ -120,7 +122,7 @@ class BatchForgetIn(NamedTuple):
     dummy: int = 0
 
 
-@_layout("I4xQ")
+@layout("I4xQ")
 class GetattrIn(NamedTuple):
     """GETATTR."""
 
@@ -128,7 +130,7 @@ class GetattrIn(NamedTuple):
     fh: int
 
 
-@_layout("I4xQQQQQQIIIIIIII")
+@layout("I4xQQQQQQIIIIIIII")
 class SetattrIn(NamedTuple):
     """SETATTR; `valid` says which values are meant."""
 
@@ -149,7 +151,7 @@ class SetattrIn(NamedTuple):
     unused5: int = 0
 
 
-@_layout("IIII")
+@layout("IIII")
 class MknodIn(NamedTuple):
     """MKNOD; the name follows."""
 
@@ -159,7 +161,7 @@ class MknodIn(NamedTuple):
     padding: int = 0
 
 
-@_layout("II")
+@layout("II")
 class MkdirIn(NamedTuple):
     """MKDIR; the name follows."""
 
@@ -167,14 +169,14 @@ class MkdirIn(NamedTuple):
     umask: int
 
 
-@_layout("Q")
+@layout("Q")
 class RenameIn(NamedTuple):
     """RENAME; old and new name follow."""
 
     newdir: int
 
 
-@_layout("QII")
+@layout("QII")
 class Rename2In(NamedTuple):
     """RENAME2; old and new name follow."""
 
@@ -183,14 +185,14 @@ class Rename2In(NamedTuple):
     padding: int = 0
 
 
-@_layout("Q")
+@layout("Q")
 class LinkIn(NamedTuple):
     """LINK; the new name follows."""
 
     old_node_id: int
 
 
-@_layout("II")
+@layout("II")
 class OpenIn(NamedTuple):
     """OPEN and OPENDIR."""
 
@@ -198,7 +200,7 @@ class OpenIn(NamedTuple):
     open_flags: int = 0
 
 
-@_layout("IIII")
+@layout("IIII")
 class CreateIn(NamedTuple):
     """CREATE; the name follows."""
 
@@ -208,7 +210,7 @@ class CreateIn(NamedTuple):
     open_flags: int = 0
 
 
-@_layout("QI4x")
+@layout("QI4x")
 class OpenOut(NamedTuple):
     """Answer to OPEN, OPENDIR and, after an entry, CREATE."""
 
@@ -216,7 +218,7 @@ class OpenOut(NamedTuple):
     open_flags: int
 
 
-@_layout("QIIQ")
+@layout("QIIQ")
 class ReleaseIn(NamedTuple):
     """RELEASE and RELEASEDIR."""
 
@@ -226,7 +228,7 @@ class ReleaseIn(NamedTuple):
     lock_owner: int = 0
 
 
-@_layout("Q8xQ")
+@layout("Q8xQ")
 class FlushIn(NamedTuple):
     """FLUSH."""
 
@@ -234,7 +236,7 @@ class FlushIn(NamedTuple):
     lock_owner: int = 0
 
 
-@_layout("QQIIQI4x")
+@layout("QQIIQI4x")
 class ReadIn(NamedTuple):
     """READ, READDIR and READDIRPLUS."""
 
@@ -246,7 +248,7 @@ class ReadIn(NamedTuple):
     flags: int = 0
 
 
-@_layout("QQIIQI4x")
+@layout("QQIIQI4x")
 class WriteIn(NamedTuple):
     """WRITE; the data follow."""
 
@@ -258,14 +260,14 @@ class WriteIn(NamedTuple):
     flags: int = 0
 
 
-@_layout("I4x")
+@layout("I4x")
 class WriteOut(NamedTuple):
     """Answer to WRITE."""
 
     size: int
 
 
-@_layout("QQQQQIII28x")
+@layout("QQQQQIII28x")
 class Statfs(NamedTuple):
     """Answer to STATFS, named as the members of `os.statvfs_result` where they agree."""
 
@@ -279,7 +281,7 @@ class Statfs(NamedTuple):
     f_frsize: int
 
 
-@_layout("QI4x")
+@layout("QI4x")
 class FsyncIn(NamedTuple):
     """FSYNC and FSYNCDIR."""
 
@@ -287,7 +289,7 @@ class FsyncIn(NamedTuple):
     flags: int
 
 
-@_layout("II")
+@layout("II")
 class SetxattrIn(NamedTuple):
     """SETXATTR without the extension; name and value follow."""
 
@@ -295,7 +297,7 @@ class SetxattrIn(NamedTuple):
     flags: int
 
 
-@_layout("IIII")
+@layout("IIII")
 class SetxattrExtIn(NamedTuple):
     """SETXATTR once SETXATTR_EXT is agreed; name and value follow."""
 
@@ -305,222 +307,37 @@ class SetxattrExtIn(NamedTuple):
     padding: int = 0
 
 
-@_layout("I4x")
+@layout("I4x")
 class GetxattrIn(NamedTuple):
     """GETXATTR (the name follows) and LISTXATTR."""
 
     size: int
 
 
-@_layout("I4x")
+@layout("I4x")
 class GetxattrOut(NamedTuple):
     """Answer to GETXATTR and LISTXATTR when the size was asked for."""
 
     size: int
 
 
-@_layout("I4x")
+@layout("I4x")
 class AccessIn(NamedTuple):
     """ACCESS."""
 
     mask: int
 
 
-@_layout("Q")
+@layout("Q")
 class InterruptIn(NamedTuple):
     """INTERRUPT: the request that nobody waits for any more."""
 
     unique: int
 
 
-@_layout("8xQI20x")
+@layout("8xQI20x")
 class NotifyRetrieveIn(NamedTuple):
     """NOTIFY_REPLY, which answers the notification RETRIEVE; the data follow."""
 
     offset: int
     size: int
-
-
-@_layout("QQI4x")
-class LseekIn(NamedTuple):
-    """LSEEK."""
-
-    fh: int
-    offset: int
-    whence: int
-
-
-@_layout("Q")
-class LseekOut(NamedTuple):
-    """Answer to LSEEK."""
-
-    offset: int
-
-
-OFFSET_MAX = (1 << 63) - 1
-"""Last byte of a lock that goes to the end of the file."""
-
-
-@_layout("QQQQIIII")
-class LockIn(NamedTuple):
-    """GETLK, SETLK and SETLKW; `end` is the last byte of the range."""
-
-    fh: int
-    owner: int
-    start: int
-    end: int
-    type: int
-    pid: int = 0
-    lk_flags: int = 0
-    padding: int = 0
-
-
-@_layout("QQII")
-class LockOut(NamedTuple):
-    """Answer to GETLK."""
-
-    start: int
-    end: int
-    type: int
-    pid: int
-
-
-@_layout("QI4x")
-class BmapIn(NamedTuple):
-    """BMAP."""
-
-    block: int
-    blocksize: int
-
-
-@_layout("Q")
-class BmapOut(NamedTuple):
-    """Answer to BMAP."""
-
-    block: int
-
-
-@_layout("QIIQII")
-class IoctlIn(NamedTuple):
-    """IOCTL; what is handed in follows."""
-
-    fh: int
-    flags: int
-    command: int
-    argument: int
-    in_size: int
-    out_size: int
-
-
-@_layout("iIII")
-class IoctlOut(NamedTuple):
-    """Answer to IOCTL; what is handed out follows, or with IOCTL_RETRY the areas that are wanted."""
-
-    result: int
-    flags: int
-    in_areas: int
-    out_areas: int
-
-
-@_layout("QQ")
-class IoctlArea(NamedTuple):
-    """Memory of the caller, as an ioctl asks for it."""
-
-    address: int
-    size: int
-
-
-@_layout("QQII")
-class PollIn(NamedTuple):
-    """POLL; `handle` is what a notification tells."""
-
-    fh: int
-    handle: int
-    flags: int
-    events: int
-
-
-@_layout("I4x")
-class PollOut(NamedTuple):
-    """Answer to POLL."""
-
-    revents: int
-
-
-@_layout("QQQI4x")
-class FallocateIn(NamedTuple):
-    """FALLOCATE."""
-
-    fh: int
-    offset: int
-    length: int
-    mode: int
-
-
-@_layout("QQQQQQQ")
-class CopyFileRangeIn(NamedTuple):
-    """COPY_FILE_RANGE."""
-
-    fh_in: int
-    off_in: int
-    node_id_out: int
-    fh_out: int
-    off_out: int
-    length: int
-    flags: int = 0
-
-
-@_layout("Q")
-class CopyFileRangeOut(NamedTuple):
-    """Answer to COPY_FILE_RANGE_64; COPY_FILE_RANGE is answered as WRITE is."""
-
-    length: int
-
-
-@_layout("I4xQII")
-class StatxIn(NamedTuple):
-    """STATX."""
-
-    getattr_flags: int
-    fh: int
-    flags: int
-    mask: int
-
-
-@_layout("QII16x" + "IIQIIIH2xQQQQ" + "qI4x" * 4 + "IIII112x")
-class StatxOut(NamedTuple):
-    """Answer to STATX: how long it is good, then what statx(2) tells."""
-
-    attr_valid: int
-    attr_valid_nsec: int
-    flags: int
-    mask: int
-    blksize: int
-    attributes: int
-    nlink: int
-    uid: int
-    gid: int
-    mode: int
-    ino: int
-    size: int
-    blocks: int
-    attributes_mask: int
-    atime: int
-    atimensec: int
-    btime: int
-    btimensec: int
-    ctime: int
-    ctimensec: int
-    mtime: int
-    mtimensec: int
-    rdev_major: int
-    rdev_minor: int
-    dev_major: int
-    dev_minor: int
-
-
-@_layout("Q")
-class SyncfsIn(NamedTuple):
-    """SYNCFS."""
-
-    padding: int = 0
