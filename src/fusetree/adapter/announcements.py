@@ -181,14 +181,14 @@ class AnnouncingObserver(CacheObserver):
         """See `CacheObserver`."""
         ticket = super().child_set(directory, name, child)
         if not self._asked_for(directory):
-            self._announcements.renamed(directory, name, None, ticket)  # type: ignore[arg-type]
+            self._announcements.renamed(directory, name, None, ticket)  # type: ignore[arg-type]  # a Ticket
         return ticket
 
     def child_removed(self, directory: Dir, name: str, child: Node) -> object | None:
         """See `CacheObserver`."""
         ticket = super().child_removed(directory, name, child)
         if not self._asked_for(directory):
-            self._announcements.renamed(directory, name, child, ticket)  # type: ignore[arg-type]
+            self._announcements.renamed(directory, name, child, ticket)  # type: ignore[arg-type]  # a Ticket
         return ticket
 
     def _asked_for(self, node: Node) -> bool:

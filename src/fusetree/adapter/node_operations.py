@@ -72,9 +72,9 @@ class NodeOperations(
         if locks == "program":
             self.locks = kept = Locks(self)
             # Where these handlers are there, the kernel leaves locks to us, all of them.
-            self.getlk = kept.getlk  # type: ignore[method-assign]
-            self.setlk = kept.setlk  # type: ignore[method-assign]
-            self.flock = kept.flock  # type: ignore[method-assign]
+            self.getlk = kept.getlk  # type: ignore[method-assign]  # of this mount alone
+            self.setlk = kept.setlk  # type: ignore[method-assign]  # of this mount alone
+            self.flock = kept.flock  # type: ignore[method-assign]  # of this mount alone
             self.inode_table.tells_closing = True
 
     def pass_through(

@@ -80,7 +80,8 @@ async def _rest(steps: Steps[R], going: _Going) -> R:
             while type(value) is not CoroutineType:
                 value = steps.send(value)
         except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+            result: R = end.value
+            return result
         awaited = value
 
 

@@ -88,7 +88,8 @@ class TreeOperations(Operations):
         self.ro = ro
         self.cache_symlinks = kernel_cache  # type: ignore[misc]  # read from the object by the session
         # The kernel cannot know which directory has a default ACL, so it leaves the umask to us then.
-        self.enable_acl = self.applies_umask = root._has_acls_ and checks_permissions  # type: ignore[misc]
+        has_acls = root._has_acls_ and checks_permissions
+        self.enable_acl = self.applies_umask = has_acls  # type: ignore[misc]  # likewise
         self.timeout = math.inf if kernel_cache else 0.0
         self.inode_table = InodeTable(root, entry_timeout=self.timeout, attr_timeout=self.timeout)
         #: The node with a node id; ESTALE when there is none. (Untyped: every handler knows what it expects.)

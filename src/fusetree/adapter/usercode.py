@@ -109,7 +109,7 @@ def store(node: FileNode, data: bytes, append: bool) -> Any:
         undisturbed()
     token = _inside.set(True)
     try:
-        storing: object = node.store(data, append)  # type: ignore[func-returns-value]
+        storing: object = node.store(data, append)  # type: ignore[func-returns-value]  # a coroutine, perhaps
     except Exception as exc:
         refusal = _refusal(exc, node)
         if refusal is None:

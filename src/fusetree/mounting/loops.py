@@ -85,7 +85,7 @@ class TrioServing:
             await self._session.serve()
         except trio.Cancelled:
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001 - it is raised at the end
             self._error = error  # leaves the block at its end, not in a group with what the block raises
         finally:
             self._ended.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Iterator
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, overload
 
 from fusetree.nodes.base import Node, check_mode, node_class
 from fusetree.nodes.docs import function_doc
@@ -55,9 +55,9 @@ def mark(function: _F, options: Marked) -> _F:
     try:
         setattr(function, MARK, options)
     except AttributeError:  # a builtin, a bound method
-        wrapped: Any = functools.partial(function)
+        wrapped = cast("_F", functools.partial(function))
         setattr(wrapped, MARK, options)
-        return wrapped  # type: ignore[no-any-return]
+        return wrapped
     return function
 
 

@@ -332,7 +332,7 @@ def attributes_of(cls: type) -> tuple[attrs.Attribute[Any], ...]:
 
 def is_inherited(attribute: attrs.Attribute[Any]) -> bool:
     """Whether a base class has it from itself."""
-    inherited: bool = attribute.inherited  # type: ignore[attr-defined]
+    inherited: bool = attribute.inherited  # type: ignore[attr-defined]  # the stubs of attrs lack it
     return inherited
 
 

@@ -62,7 +62,7 @@ def _converter() -> Any:
     def structure(cls: Any) -> Callable[[Any, Any], Any]:
         # cattrs takes the annotations as they are written, and of named tuples only those that are classes.
         hints = typing.get_type_hints(cls)
-        fields: Any = tuple[tuple(hints.get(name, Any) for name in cls._fields)]  # type: ignore[misc]
+        fields: Any = tuple[tuple(hints.get(name, Any) for name in cls._fields)]  # type: ignore[misc]  # of values
         return lambda value, _: cls(*converter.structure(value, fields))
 
     converter.register_structure_hook_factory(_is_named_tuple, structure)

@@ -33,6 +33,8 @@ from fusetree.nodes.memory.space import Space
 from fusetree.nodes.symlink import Symlink, check_target
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from fusetree.nodes.attributes import Attributes
 
 __all__ = ["EditableDir", "ScratchFile"]
@@ -132,7 +134,7 @@ class EditableDir(Dir):
         child = self.child(name)
         if child is None:
             return (self._absent_ or {}).get(name)
-        return child if is_entry(child) else None  # type: ignore[return-value]
+        return child if is_entry(child) else None
 
     def scratch(self, mode: int, content: bytes = b"") -> ScratchFile:
         """A new scratch file, on the account of this directory.
@@ -155,7 +157,7 @@ class EditableDir(Dir):
             raise KeyError(name)
         if is_entry(child):
             with self.lock:
-                self._absent_ = {**(self._absent_ or {}), name: child}  # type: ignore[dict-item]
+                self._absent_ = {**(self._absent_ or {}), name: child}
         else:
             self._refuse_declared_(name)
         take_out(self, name)
@@ -220,7 +222,7 @@ class EditableDir(Dir):
             raise _refused(errno.EINVAL)  # no content to store
 
 
-def is_entry(node: Node | None) -> bool:
+def is_entry(node: Node | None) -> TypeGuard[FileNode]:
     """Whether it is a file into which a whole content can be stored, and that is not scratch."""
     return (
         isinstance(node, FileNode)

@@ -168,5 +168,6 @@ def line_codec(cls: type) -> Text | None:
 def _making(cls: Any, parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """Parse as the base class does, and make the subclass of it."""
     if issubclass(cls, (dt.date, dt.time)):
-        return cls.fromisoformat  # type: ignore[no-any-return]
+        from_iso: Callable[[str], Any] = cls.fromisoformat
+        return from_iso
     return lambda text: cls(parse(text))

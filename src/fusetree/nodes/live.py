@@ -218,7 +218,9 @@ class LiveDir(Dir):
                 if self._known_ is None:
                     self._known_ = weakref.WeakValueDictionary()
                 known = self._known_.get(name)
-                if type(known) is kind and (target is None or known.target == target):  # type: ignore[attr-defined]
+                if type(known) is kind and (
+                    target is None or (isinstance(known, Symlink) and known.target == target)
+                ):
                     return known
                 if made is not None:
                     self._known_[name] = made

@@ -105,7 +105,7 @@ class MappingView(View):
     keeps = True
 
     @property
-    def grows(self) -> bool:  # type: ignore[override]
+    def grows(self) -> bool:  # type: ignore[override]  # each value has its own
         return isinstance(self.value, MutableMapping)
 
     def names(self) -> list[str]:
@@ -151,7 +151,7 @@ class SequenceView(View):
     keeps = True
 
     @property
-    def grows(self) -> bool:  # type: ignore[override]
+    def grows(self) -> bool:  # type: ignore[override]  # each value has its own
         return isinstance(self.value, MutableSequence)
 
     def names(self) -> list[str]:

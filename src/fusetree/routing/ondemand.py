@@ -118,7 +118,8 @@ class OnDemandDir(Dir):
         if isinstance(found, CoroutineType):
             found.close()
             return self._tree_().get(name) or self._known_as_(name)
-        return found  # type: ignore[no-any-return]
+        node: Node | None = found
+        return node
 
     def children_snapshot(self) -> _Items:
         """The nodes that are known at this moment: nobody is asked for others."""

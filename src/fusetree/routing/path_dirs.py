@@ -141,7 +141,8 @@ class PathDir(PathMember, OnDemandDir):
                 node._position_.add(self, name)
             with LINKS:
                 add_link(node, self, is_directory=False)
-        return entered  # type: ignore[no-any-return]
+        found: Node = entered
+        return found
 
     def _vanished_(self, name: str) -> None:
         """A name is gone, or another file's: who has the old one open goes on with that."""

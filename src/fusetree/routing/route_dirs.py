@@ -245,7 +245,7 @@ class ChangingDir(RouteDir):
         place, found = self._changing_(name, "create", LinkRoute)
         yield self._call_(place.leaf, "create", found, target=target)
         self._gone_(name)
-        told = yield place.leaf.handler(**self._values_, **found)  # type: ignore[union-attr]
+        told = yield place.leaf.handler(**self._values_, **found)  # type: ignore[union-attr]  # it is a LinkRoute
         return self._link_(name, told)
 
     @stepwise

@@ -233,14 +233,15 @@ class Router:
         Raises:
             ValueError: What was declared does not go together.
         """
-        if self._node is None:
+        node = self._node
+        if node is None:
             for _, declared in self._declared:
                 if isinstance(declared, Route):
                     declared.freeze()
             self._top.check()
-            made = build(self._top, {})
-            self._node = made  # type: ignore[assignment]  # the top has no leaf
-        return self._node  # type: ignore[return-value]
+            made: Any = build(self._top, {})  # a directory: the top has no leaf
+            self._node = node = made
+        return node
 
     def __fusetree_node__(self) -> Node:
         """What it is in a tree."""

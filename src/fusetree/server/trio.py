@@ -235,7 +235,7 @@ class TrioBackend:
                 except trio.Cancelled:
                     refuse(self._dispatcher, request)
                     raise
-                except BaseException as exc:  # noqa: BLE001
+                except BaseException as exc:  # noqa: BLE001 -- the dispatcher knows what is a bug
                     fail(request, exc)
                 else:
                     self._nursery.start_soon(self._read, fd, take)
@@ -260,7 +260,7 @@ class TrioBackend:
         except trio.Cancelled:
             refuse(self._dispatcher, request)
             raise
-        except BaseException as exc:  # noqa: BLE001
+        except BaseException as exc:  # noqa: BLE001 -- the dispatcher knows what is a bug
             self._dispatcher.fail(request, exc)
         else:
             self._dispatcher.finish(request, result)
@@ -306,7 +306,7 @@ class TrioBackend:
             except trio.Cancelled:
                 refuse(self._dispatcher, request)
                 raise
-            except BaseException as exc:  # noqa: BLE001
+            except BaseException as exc:  # noqa: BLE001 -- the dispatcher knows what is a bug
                 self._dispatcher.fail(request, exc)
             else:
                 await self._wait_for(request, coroutine, context, trap, scope)
@@ -325,7 +325,7 @@ class TrioBackend:
             await coroutine
         except trio.Cancelled:
             raise
-        except BaseException as exc:  # noqa: BLE001
+        except BaseException as exc:  # noqa: BLE001 -- it ends the serving
             self._end(exc)
 
 

@@ -291,7 +291,7 @@ class Connection:
                 body = bytes(self._input[start + header_size : start + header.length])
                 start += header.length
                 self._take(header, body)
-        except Exception as exc:  # noqa: BLE001
+        except Exception as exc:  # noqa: BLE001 - see below
             # A frame that nobody understands ends the conversation; the text reaches whoever waits or pumps
             # next.
             self.failure = exc

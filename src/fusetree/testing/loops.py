@@ -51,8 +51,8 @@ class LoopThread:
     def _body(self) -> None:
         try:
             self._run()
-        except BaseException as exc:  # noqa: BLE001
-            self.failure = exc  # raised by `join`
+        except BaseException as exc:  # noqa: BLE001 - `join` raises it
+            self.failure = exc
 
     def join(self, timeout: float) -> None:
         """Wait until the loop has ended.

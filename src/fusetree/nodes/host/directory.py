@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import attrs
 
@@ -251,8 +251,7 @@ class HostDir(HostMember, Dir):
     def create(self, name: str, mode: int) -> FileNode:
         """A new file."""
         names.create(self, name, mode, os.O_WRONLY)
-        made: Any = self._represent_(name, self._made_(name))
-        return made  # type: ignore[no-any-return]
+        return cast("FileNode", self._represent_(name, self._made_(name)))
 
     def tmpfile(self, mode: int, flags: int) -> tuple[FileNode, HostReader]:
         """A new file that has no name, and it opened."""
@@ -269,8 +268,7 @@ class HostDir(HostMember, Dir):
     def mkdir(self, name: str, mode: int) -> Dir:
         """A new directory."""
         names.mkdir(self, name, mode)
-        made: Any = self._represent_(name, self._made_(name))
-        return made  # type: ignore[no-any-return]
+        return cast("Dir", self._represent_(name, self._made_(name)))
 
     def mknod(self, name: str, mode: int, rdev: int) -> Node:
         """A new special file."""

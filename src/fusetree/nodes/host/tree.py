@@ -74,19 +74,19 @@ class HostTree:
         self.top = HostInode(self.finder, descriptor, found, None)
         self._lock = threading.Lock()
         # Guarded by _lock.
-        self._nodes: weakref.WeakValueDictionary[Key, Node] = weakref.WeakValueDictionary()
+        self._nodes: weakref.WeakValueDictionary[Key, HostMember] = weakref.WeakValueDictionary()
         # Guarded by _lock: which node stands behind one that a program shows in its place.
         self._behind: weakref.WeakKeyDictionary[Node, HostMember] = weakref.WeakKeyDictionary()
 
     def known(self, key: Key) -> HostMember | None:
         """The node of a file, if anybody knows it."""
         with self._lock:
-            return self._nodes.get(key)  # type: ignore[return-value]
+            return self._nodes.get(key)
 
     def join(self, key: Key, node: HostMember, instead_of: HostMember | None = None) -> HostMember:
         """Enter a new node; the one that somebody else entered meanwhile, if so."""
         with self._lock:
-            present: HostMember | None = self._nodes.get(key)  # type: ignore[assignment]
+            present = self._nodes.get(key)
             if present is None or present is instead_of:
                 self._nodes[key] = node
                 return node

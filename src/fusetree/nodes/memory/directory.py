@@ -107,7 +107,7 @@ class MemoryDir(MemoryMember, Dir):
     @property
     def nlink(self) -> int:
         """2 and one for each directory in it; 0 when it was removed."""
-        return 0 if self._removed_ else Dir.nlink.fget(self)  # type: ignore[attr-defined]
+        return 0 if self._removed_ else Dir.nlink.fget(self)  # type: ignore[attr-defined]  # a property
 
     # ---- capabilities: returning allows, and the library does it
 

@@ -167,12 +167,12 @@ class WrapMember(_Base):
     def setxattr(self, name: str, value: bytes) -> None:
         """Set one of the node inside."""
         self._pass_("setxattr", name, value)
-        return passing.setxattr(self._inner_, name, value)  # type: ignore[no-any-return]
+        return passing.setxattr(self._inner_, name, value)  # type: ignore[no-any-return]  # a coroutine, perhaps
 
     def removexattr(self, name: str) -> None:
         """Remove one of the node inside."""
         self._pass_("removexattr", name)
-        return passing.removexattr(self._inner_, name)  # type: ignore[no-any-return]
+        return passing.removexattr(self._inner_, name)  # type: ignore[no-any-return]  # a coroutine, perhaps
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._inner_!r}>"

@@ -242,7 +242,8 @@ class _Declared:
 
     def _store(self, data: bytes, result: int | None) -> Any:
         try:
-            storing: Any = self._node.store(data, self._append)  # type: ignore[func-returns-value]
+            # A coroutine comes back, perhaps.
+            storing: Any = self._node.store(data, self._append)  # type: ignore[func-returns-value]  # see above
         except Exception as exc:
             raise _refusal(exc) from exc
         return _stored(storing, result) if type(storing) is CoroutineType else result

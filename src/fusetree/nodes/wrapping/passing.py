@@ -182,8 +182,8 @@ def _removed(directory: Dir, method: str, name: str) -> Any:
     if removing is None:
         refuse(errno.EROFS)
     child = None if names_own(directory) else directory.child(name)
-    declared = method == "rmdir" and isinstance(child, Dir) and not names_own(child)
-    if declared and any(not child.declares(entry) for entry in child):  # type: ignore[union-attr]
+    emptied = child if method == "rmdir" and isinstance(child, Dir) and not names_own(child) else None
+    if emptied is not None and any(not emptied.declares(entry) for entry in emptied):
         refuse(errno.ENOTEMPTY)
 
     def take(_: object) -> None:
@@ -256,9 +256,14 @@ def _finish(node: Node, changes: Attributes) -> None:
         if wanted is not None and capability(node, "setattr") is not None and getattr(node, name) != wanted:
             setattr(node, name, wanted)
     size = changes.size
-    declared = isinstance(node, FileNode) and not _content_own(node) and node.write_style is WriteStyle.BYTES
-    if size is not None and declared and node.size() != size:  # type: ignore[attr-defined]
-        node.truncate(size)  # type: ignore[attr-defined]
+    if (
+        size is not None
+        and isinstance(node, FileNode)
+        and not _content_own(node)
+        and node.write_style is WriteStyle.BYTES
+        and node.size() != size
+    ):
+        node.truncate(size)
     atime, mtime = changes.atime_ns, changes.mtime_ns
     if (atime, mtime) != (None, None) and not (
         atime in (None, node.atime_ns) and mtime in (None, node.mtime_ns)

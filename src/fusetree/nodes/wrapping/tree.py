@@ -85,7 +85,7 @@ class WrapTree:
 
     def settle(self, tickets: list[object]) -> None:
         """Wait as they do."""
-        pending: list[Any] = [each for ticket in tickets for each in ticket]  # type: ignore[attr-defined]
+        pending: list[Any] = [each for ticket in tickets for each in ticket]  # type: ignore[attr-defined]  # lists
         settle(pending)
 
     def suspend(self, nodes: list[Node], names: list[tuple[Dir, str]]) -> None:
