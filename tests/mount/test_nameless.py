@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fusetree import Dir, HostDir, MemoryDir, lowlevel
+from fusetree import Dir, HostDir, MemoryDir, WrapDir, lowlevel
 from fusetree.nodes import Node
 from tests.mount.conftest import Mounting
 from tests.support import in_thread, python, raises_errno, wait_for
@@ -34,11 +34,11 @@ def source(tmp_path: Path) -> Path:
     return source
 
 
-@pytest.fixture(params=["memory", "host", "host, passed through"])
+@pytest.fixture(params=["memory", "host", "host, passed through", "wrapped memory", "wrapped host"])
 def root(request: pytest.FixtureRequest, source: Path) -> tuple[Dir, Any]:
-    if request.param == "memory":
-        return MemoryDir(mode=0o777), False
-    return HostDir(source, writable=True), "auto" if "passed" in request.param else False
+    inside = MemoryDir(mode=0o777) if "memory" in request.param else HostDir(source, writable=True)
+    shown = WrapDir(inside) if "wrapped" in request.param else inside
+    return shown, "auto" if "passed" in request.param else False
 
 
 @needs_it

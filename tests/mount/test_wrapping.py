@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from fusetree import Dir, File, MemoryDir, WrapDir
+from fusetree import Dir, File, HostDir, MemoryDir, WrapDir
 from tests.mount.conftest import Mounting
 from tests.support import python, shell
 
@@ -50,3 +51,24 @@ def test_a_directory_that_was_just_made_can_be_entered(mountpoint: Path, mounted
     mounted(Kept(MemoryDir()))
     done = shell(f"cd {mountpoint} && mkdir new && cd new && echo text > f && /bin/pwd && cat f")
     assert done.text.splitlines() == [f"{mountpoint}/new", "text"]
+
+
+@pytest.mark.root
+def test_a_user_writes_the_file_that_it_may_not_open_again(
+    mountpoint: Path, mounted: Mounting, tmp_path: Path
+) -> None:
+    """As git makes its objects, and cp what is read-only: a directory of the host lets that once only."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for folder in (tmp_path.parent, tmp_path):
+        os.chmod(folder, 0o755)
+    os.chmod(source, 0o777)
+    mounted(WrapDir(HostDir(source, writable=True)), allow_other=True)
+    user = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"]
+    script = f"umask 0222; {{ echo text; perl -e 'truncate STDOUT, 7 or die'; }} > {mountpoint}/f"
+    done = subprocess.run(
+        [*user, "sh", "-c", script], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.stderr == ""
+    assert (source / "f").read_text() == "text\n\0\0"
+    assert os.stat(source / "f").st_uid == 1000

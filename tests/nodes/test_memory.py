@@ -312,3 +312,11 @@ def test_a_file_without_a_name_is_on_the_account() -> None:
         root.tmpfile(0o640, 0)
     del made
     assert root.statfs().free_files == 1
+
+
+def test_a_file_that_lives_until_the_interpreter_ends_goes_quietly() -> None:
+    """Modules are emptied then: whatever it counted with is None."""
+    root = MemoryDir(max_inodes=2)
+    made = root.tmpfile(0o640, 0)
+    MemoryFile.__del__(made, lambda: True)
+    assert root.statfs().free_files == 0

@@ -139,7 +139,7 @@ class FileHandlers(TreeOperations):
             if flags & _WRITES_OR_TRUNCATES and not own.writes:
                 refuse(errno.EROFS)
             if flags & os.O_TRUNC and not node._does_all_:
-                yield from self.change_attributes(node, Attributes(size=0))
+                yield from self.change_attributes(node, Attributes(size=0), own)
             cached = self.kernel_cache and node.policy is _PAGE
             if cached and self.backings is not None:
                 self._open_backed(self.backings, inode, own)

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from fusetree.nodes.capabilities import FOR_THE_PROGRAM, STANDS_FOR
+from fusetree.nodes.capabilities import FOR_THE_PROGRAM, inherits
 from fusetree.nodes.computed import MARK
 
 __all__ = ["Kind", "Kinds", "Method"]
@@ -111,28 +111,12 @@ class Kind:
                 method = None  # a file, a field or a method that happens to have this name
             if method is not None and not callable(method):
                 raise TypeError(f"{owner.__name__}.{field.name} must be a method")
-            if method is not None and not _inherits(owner, field.name):
+            if method is not None and not inherits(owner, field.name):
                 method = None
             found[field.name] = method
         if (found["getlk"] is None) != (found["setlk"] is None):
             raise TypeError(f"{owner.__name__} must define both getlk and setlk, or neither")
         return cls(**found)
-
-
-def _inherits(owner: type, name: str) -> bool:
-    """Whether no class stands between *owner* and the one that has the method, which has by itself what the
-    method stands for.
-    """
-    replaced = STANDS_FOR.get(name)
-    if replaced is None:
-        return True
-    for cls in owner.__mro__:
-        own = vars(cls)
-        if name in own:
-            break
-        if not replaced.isdisjoint(own):
-            return False
-    return True
 
 
 class Kinds(dict[type, Kind]):

@@ -85,6 +85,7 @@ __all__ = [
     "CanWrite",
     "check_capabilities",
     "for_the_program",
+    "inherits",
 ]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
@@ -464,6 +465,7 @@ CAPABILITIES: Final = frozenset(
 STANDS_FOR: Final[Mapping[str, frozenset[str]]] = {
     "backing": frozenset({"read", "write", "fileno"}),
     "tmpfile": frozenset({"create", "create_open", "wrap"}),
+    "create_open": frozenset({"create"}),
 }
 
 #: The attribute of a method that has the name of a capability, and is none.
@@ -474,6 +476,22 @@ def for_the_program(method: _F) -> _F:
     """Mark a method that happens to have the name of a capability: the program calls it, no mount does."""
     setattr(method, FOR_THE_PROGRAM, True)
     return method
+
+
+def inherits(owner: type, name: str) -> bool:
+    """Whether a class has a capability that it inherited: not past a class that has by itself what the
+    method stands for (`STANDS_FOR`).
+    """
+    replaced = STANDS_FOR.get(name)
+    if replaced is None:
+        return True
+    for cls in owner.__mro__:
+        own = vars(cls)
+        if name in own:
+            break
+        if not replaced.isdisjoint(own):
+            return False
+    return True
 
 
 def check_capabilities(cls: type) -> None:

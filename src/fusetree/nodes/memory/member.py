@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from fusetree.nodes.observers import Change
 from fusetree.nodes.stamps import now_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Self
 
@@ -62,9 +63,10 @@ class MemoryMember(_Base):
             space.take_inode()
             self._space_ = space
 
-    def __del__(self) -> None:
+    def __del__(self, _at_exit: Callable[[], bool] = sys.is_finalizing) -> None:
         space = getattr(self, "_space_", None)
-        if space is not None:
+        # At the interpreter's end nobody asks for the account any more, and modules are emptied.
+        if space is not None and not _at_exit():
             space.give(self._held_())
             space.give_inode()
 

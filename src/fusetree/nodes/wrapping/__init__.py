@@ -7,6 +7,7 @@ file        `WrapFile`, and `WrapHandle` for what is open of it
 leaves      `WrapSymlink`, `WrapSpecial`
 passing     doing to a node what a mount would do to it
 opened      what is open of a wrapped file
+fresh       what was open of it from the moment in which it was made
 """
 
 from fusetree.nodes.wrapping.directory import WrapDir as WrapDir

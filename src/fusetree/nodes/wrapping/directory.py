@@ -157,6 +157,34 @@ class WrapDir(WrapMember, Dir):
         made = passing.create(self._inner_, self._place_for_(name), mode)
         return then(made, lambda inner: self._wrapper_(inner, name))
 
+    def create_open(self, name: str, mode: int, flags: int) -> Any:
+        """A new file inside, wrapped, and opened where the directory inside makes and opens in one step.
+        `passing` hears of it as "create" and "open".
+        """
+        self._pass_("create", name, mode)
+        made = passing.create_open(self._inner_, self._place_for_(name), mode, flags)
+        return then(made, lambda made: self._wrapped_open_(made, name, flags))
+
+    def tmpfile(self, mode: int, flags: int) -> Any:
+        """A new file inside that has no name, wrapped: `wrap` is called with the name "". The name that it
+        may get later goes through `link`.
+        """
+        self._pass_("tmpfile", mode, flags)
+        made = passing.tmpfile(self._inner_, mode, flags)
+        return then(made, lambda made: self._wrapped_open_(made, "", flags))
+
+    def _wrapped_open_(self, made: tuple[Any, object | None], name: str, flags: int) -> Any:
+        """The wrapper of a file that was just made, and what is open of it."""
+        inner, opened = made
+        wrapper = self._wrapper_(inner, name)
+        if opened is None or wrapper is inner:
+            return wrapper, opened
+        if isinstance(wrapper, WrapFile) and wrapper.inner is inner:
+            return then(wrapper._opened_by_(opened, flags), lambda handle: (wrapper, handle))
+        # Something else is shown, which is opened as any.
+        releasing = passing.capability(opened, "release")
+        return then(None if releasing is None else releasing(), lambda _: (wrapper, None))
+
     def mkdir(self, name: str, mode: int) -> Any:
         """A new directory inside, wrapped."""
         self._pass_("mkdir", name, mode)

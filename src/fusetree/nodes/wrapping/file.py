@@ -12,6 +12,7 @@ from fusetree.nodes.base import Node, node_class
 from fusetree.nodes.file import File
 from fusetree.nodes.filenode import FileNode, Policy, WriteStyle
 from fusetree.nodes.memory import MemoryFile
+from fusetree.nodes.wrapping.fresh import Fresh
 from fusetree.nodes.wrapping.members import WrapMember
 from fusetree.nodes.wrapping.opened import open_inner, opened_by
 from fusetree.nodes.wrapping.passing import capability, then
@@ -19,6 +20,7 @@ from fusetree.nodes.wrapping.passing import capability, then
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fusetree.nodes.attributes import Attributes
     from fusetree.nodes.wrapping.tree import WrapTree
 
 __all__ = ["WrapFile", "WrapHandle"]
@@ -58,6 +60,17 @@ class WrapHandle:
         """The last descriptor was closed."""
         self.file._pass_("release")
         return self._opened.call("release")
+
+    def setattr(self, changes: Attributes) -> Any:
+        """Change attributes, the size above all, by what is open of the file inside where that can: it may be
+        written although its permission bits forbid that by now. A `setattr` of the wrapper's class is asked
+        instead.
+        """
+        file = self.file
+        if type(file).setattr is not WrapFile.setattr or not self._opened.changes_attributes:
+            return file.setattr(changes)
+        file._pass_("setattr", changes)
+        return self._opened.call("setattr", changes)
 
     def fsync(self, datasync: bool) -> Any:
         """Bring the content of the file inside to its store."""
@@ -160,9 +173,10 @@ class WrapFile(WrapMember, FileNode):
     def open(self, flags: int) -> Any:
         """Open the file inside."""
         self._pass_("open", flags)
-        return then(open_inner(self._inner_, flags), lambda opened: self.handle_class(self, opened, flags))
+        made = Fresh.take(self)
+        opening = open_inner(self._inner_, flags) if made is None else opened_by(self._inner_, made, flags)
+        return then(opening, lambda opened: self.handle_class(self, opened, flags))
 
     def _opened_by_(self, handle: object, flags: int) -> Any:
-        """What is open, when the file inside was opened by who made it."""
-        self._pass_("open", flags)
-        return self.handle_class(self, opened_by(self._inner_, handle, flags), flags)
+        """What `open` returns, when the file inside was opened by who made it."""
+        return Fresh(self, handle).through(lambda: self.open(flags))

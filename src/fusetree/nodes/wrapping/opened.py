@@ -48,9 +48,11 @@ def opened_by(node: FileNode, handle: object | None, flags: int) -> Any:
 class _Own:
     """A file whose class reads or writes by itself."""
 
-    __slots__ = ("_handle", "_node", "read_method")
+    __slots__ = ("_handle", "_node", "changes_attributes", "read_method")
 
     def __init__(self, node: FileNode, handle: object | None) -> None:
+        #: Whether the handle has a `setattr` of its own.
+        self.changes_attributes = handle is not None and capability(handle, "setattr") is not None
         self._node = node
         self._handle = handle
         self.read_method = self.method("read") or self._descriptor()
@@ -121,6 +123,8 @@ class _Generated:
 
     __slots__ = ("_buffer", "_node", "_pieces", "_start", "_turn")
 
+    changes_attributes = False
+
     def __init__(self, node: FileNode, pieces: Iterator[Any]) -> None:
         self._turn = threading.Lock()
         self._node = node
@@ -166,6 +170,8 @@ class _Declared:
     """A file of a declared kind. Each `WriteStyle` means what it means on a mount."""
 
     __slots__ = ("_append", "_begun", "_lock", "_node", "_pinned", "_truncated", "_unstored", "_written")
+
+    changes_attributes = False
 
     def __init__(self, node: FileNode, flags: int, pinned: bytes | None) -> None:
         self._node = node

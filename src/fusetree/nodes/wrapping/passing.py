@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fusetree.nodes.attributes import Attributes, FileSystemSize
 from fusetree.nodes.base import Node
-from fusetree.nodes.capabilities import FOR_THE_PROGRAM
+from fusetree.nodes.capabilities import FOR_THE_PROGRAM, inherits
 from fusetree.nodes.computed import MARK
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.docs import doc_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "capability",
     "create",
+    "create_open",
     "getxattr",
     "link",
     "listing",
@@ -48,6 +49,7 @@ __all__ = [
     "statfs",
     "symlink",
     "then",
+    "tmpfile",
     "unlink",
 ]
 
@@ -86,7 +88,7 @@ def _method(cls: type, name: str) -> Callable[..., Any] | None:
         method = getattr(cls, name, None)
         # A file, a field or a method may happen to have this name.
         other = hasattr(method, MARK) or hasattr(method, FOR_THE_PROGRAM) or inspect.isdatadescriptor(method)
-        found[name] = method if callable(method) and not other else None
+        found[name] = method if callable(method) and not other and inherits(cls, name) else None
     result: Callable[..., Any] | None = found[name]
     return result
 
@@ -147,6 +149,31 @@ def _made(directory: Dir, method: str, name: str, *arguments: Any) -> Any:
 def create(directory: Dir, name: str, mode: int) -> Any:
     """A new regular file."""
     return _made(directory, "create", name, mode)
+
+
+def create_open(directory: Dir, name: str, mode: int, flags: int) -> Any:
+    """A new regular file, and what its `open` would return where making and opening it is one step, else
+    None.
+    """
+    making = capability(directory, "create_open")
+    if making is None:
+        return then(create(directory, name, mode), lambda node: (node, None))
+
+    def put(made: Any) -> Any:
+        node, _ = made
+        if not names_own(directory) and directory.child(name) is not node:
+            directory[name] = node
+        return made
+
+    return then(making(name, mode, flags), put)
+
+
+def tmpfile(directory: Dir, mode: int, flags: int) -> Any:
+    """A new regular file without a name, and what its `open` would return, or None."""
+    making = capability(directory, "tmpfile")
+    if making is None:
+        refuse(errno.EOPNOTSUPP)
+    return then(making(mode, flags), lambda made: made if isinstance(made, tuple) else (made, None))
 
 
 def mkdir(directory: Dir, name: str, mode: int) -> Any:
