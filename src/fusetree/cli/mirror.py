@@ -7,7 +7,7 @@ import fnmatch
 import os
 from typing import TYPE_CHECKING
 
-from fusetree.cli.mount import add_mounting_options, serve
+from fusetree.cli.mount import add_mounting_options, add_passthrough, serve
 from fusetree.cli.saying import FAILED, MISUSED, complain
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def add_mirror(commands: Commands) -> None:
     command = commands.add_parser("mirror", help="show a directory of the host at another place, too")
     command.add_argument("source", metavar="SRC", help="the directory that is shown")
     add_mounting_options(command)
+    add_passthrough(command)
     command.add_argument("--writable", action="store_true", help="what is written to MNT is written to SRC")
     command.add_argument(
         "--exclude",

@@ -254,12 +254,9 @@ def _passthrough(wish: bool | Literal["auto"], kernel_cache: bool) -> bool | Lit
     without kernel caching is one on which every system call is a request.
 
     Raises:
-        ValueError: It is insisted on, on such a mount.
         UnsupportedFeatureError: It is insisted on, and this is not root.
     """
     is_root = os.geteuid() == 0
-    if wish is True and not kernel_cache:
-        raise ValueError("passthrough=True and kernel_cache=False contradict each other")
     if wish is True and not is_root:
         raise UnsupportedFeatureError("passthrough", reason="only root may hand files to the kernel")
     return wish if wish and is_root and kernel_cache else None

@@ -79,6 +79,11 @@ class MountOptions(KernelOptions):
     subtype: str = attrs.field(default="fusetree", validator=is_label)
 
     def __attrs_post_init__(self) -> None:
+        if self.passthrough is True and not self.kernel_cache:
+            raise ValueError(
+                "passthrough and no kernel caching contradict each other: without caching, every system call "
+                "is a request"
+            )
         if self.events and self.read_only:
             raise ValueError(
                 "events=True and ro=True contradict each other: the kernel makes events of what is done "
