@@ -15,6 +15,7 @@ from fusetree import Dir, Router, mount
 from tests.mount.conftest import Mounting
 from tests.scenarios.coroutines import Gate
 from tests.scenarios.test_router import Store
+from tests.scenarios.test_router_rest import Notes
 from tests.support import shell, wait_for
 
 pytestmark = pytest.mark.mount
@@ -105,3 +106,38 @@ def test_two_hundred_readers_wait_and_those_that_die_are_cancelled(mountpoint: P
         asyncio.run(serving(asyncio.to_thread))
     else:
         trio.run(serving, trio.to_thread.run_sync)
+
+
+@pytest.mark.parametrize("ttl", [0.0, 1000.0])
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_shell_changes_names_below_a_path(
+    mountpoint: Path, mounted: Mounting, waits: bool, ttl: float
+) -> None:
+    notes = Notes(waits=waits, ttl=ttl)
+    mounted(notes.app)
+    shell(
+        """
+        echo 1 > ada/work/deep/new && mkdir -p ada/a/b && echo 2 > ada/a/b/c
+        exec 3<> ada/work/deep/plan && mv ada/work bea/job && echo D >&3 && exec 3>&-
+        mv ada/todo bea/todo && mv ada/a bea/a && mv bea/job/deep bea/shallow
+        """,
+        cwd=mountpoint,
+    ).ok()
+    assert notes.notes == {
+        "ada": {},
+        "bea": {
+            "todo": "sleep\n",
+            "a/b/c": "2\n",
+            "job/monday": "meet\n",
+            "shallow/new": "1\n",
+            "shallow/plan": "D\ng\n",
+        },
+    }
+    assert shell("find . -type f | sort && find ada", cwd=mountpoint).ok().lines == [
+        *("./bea/a/b/c", "./bea/job/monday", "./bea/shallow/new", "./bea/shallow/plan", "./bea/todo", "ada")
+    ]
+    # The one was made, the other is there only for what is below it.
+    shell("cp -r bea/a bea/b && diff -r bea/a bea/b && rm -r bea/a bea/shallow bea/job", cwd=mountpoint).ok()
+    assert shell("ls bea && cat bea/b/b/c", cwd=mountpoint).ok().lines == ["b", "todo", "2"]
+    assert "No such file" in shell("cat bea/shallow/plan", cwd=mountpoint).error
+    assert notes.made == {("bea", "b"), ("bea", "b/b")}

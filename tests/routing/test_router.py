@@ -64,7 +64,7 @@ def declare(router: Router, what: str) -> Any:
         ("file /d/{rest:path}", "list /d"),
         ("list /d", "list /d/{rest:path}"),
         ("list /{rest:path}", "list /{rest:path}"),
-        ("list /{rest:path}", "link /{rest:path}"),
+        ("file /{rest:path}", "link /{rest:path}"),
     ],
 )
 def test_what_cannot_be_told_apart_is_refused_and_both_are_named(first: str, second: str) -> None:

@@ -479,6 +479,39 @@ def test_a_file_that_is_moved_is_the_same_and_is_written_where_it_is(client: Cli
         client.rename("users/ada.json", "ada.json")
 
 
+def test_what_is_written_to_a_file_that_is_gone_is_not_anothers(client: Client, store: Store) -> None:
+    with client.open("users/bea.json", "r+") as removed:
+        client.unlink("users/bea.json")
+        client.write("users/bea.json", "new\n", create=True)
+        removed.pwrite(b"9", 0)
+        with raises_errno(errno.ESTALE):
+            removed.fsync()
+    with client.open("users/ada.json", "r+") as replaced:
+        client.rename("users/bea.json", "users/ada.json")
+        replaced.pwrite(b"9", 0)
+        with raises_errno(errno.ESTALE):
+            replaced.fsync()
+    assert store.users == {"ada": b"new\n"}
+
+
+def test_a_file_is_not_moved_to_where_another_is_by_itself() -> None:
+    names = {"a": "1", "b.md": "2"}
+    app = Router()
+    route = app.file("/{name}")(lambda name: names[name])
+    app.file("/{page}.md")(lambda page: page)
+    app.file("/fixed")(lambda: "fixed")
+    app.list("/")(lambda: [*names, "page"])
+    route.rename(lambda name, new_name: names.update({new_name: names.pop(name)}))
+    with Client(app, strict=True) as client:
+        with raises_errno(errno.EROFS):
+            client.rename("a", "fixed")
+        with raises_errno(errno.EXDEV):
+            client.rename("a", "page.md")  # that is another route's
+        client.rename("a", "c.md")
+        assert client.read_text("c.md") == "1\n"
+        client.check()
+
+
 def test_directories_are_made_moved_and_removed() -> None:
     teams: dict[str, dict[str, str]] = {"red": {"ada": "1"}}
     app = Router()

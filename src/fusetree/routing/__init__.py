@@ -4,7 +4,8 @@
 ``router``       `Router`; ``route`` what its decorators make of functions
 ``pattern``      paths with parameters; ``convertors`` what the parameters are made of
 ``places``       the patterns as a trie: conflicts, and `Match`
-``route_dirs``   the directories of routes; ``route_files`` their files; ``listings`` their names
+``route_dirs``   the directories of routes; ``rest_dirs`` those below a parameter of kind path
+``route_files``  the files of routes; ``listings`` names; ``following`` who is moved or removed
 ``pathops``      `PathOperations`; ``path_tree`` what its nodes share, ``positions`` where they are
 ``path_nodes``   its files and links; ``path_dirs`` its directories; ``path_values`` attributes
 ``ondemand``     directories whose nodes are made when they are asked for

@@ -8,12 +8,13 @@ Rule 2: `_known_` changes under the directory's gate; no code of the program run
 from __future__ import annotations
 
 import errno
+import os
 import weakref
 from collections.abc import AsyncIterator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fusetree.nodes import Dir, Node
+from fusetree.nodes import Dir, Node, Symlink
 from fusetree.nodes.base import node_class
 from fusetree.nodes.links import add_link, drop_link
 from fusetree.nodes.locks import LINKS, gate
@@ -87,6 +88,16 @@ class OnDemandDir(Dir):
         """What is made under a name from now on is another node; the one of before is returned."""
         with gate(self):
             return None if self._known_ is None else self._known_.pop(name, None)
+
+    def _linked_(self, name: str, target: Any) -> Symlink:
+        """A link, which is another one when its target is another: the kernel keeps targets."""
+        target = os.fspath(target)
+        known = self._known_as_(name)
+        if isinstance(known, Symlink):
+            if known.target == target:
+                return known
+            self._forget_(name)
+        return self._remember_(name, Symlink, lambda: Symlink(target))
 
     def _take_over_(self, name: str, node: Node | None, source: Dir) -> None:
         """A node has come from another directory, or from another name; whatever had this one loses it."""

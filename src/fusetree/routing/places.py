@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from fusetree.routing.pattern import Comparison, Segment
-from fusetree.routing.route import FileRoute, ListRoute
+from fusetree.routing.route import FileRoute, LinkRoute, ListRoute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +126,7 @@ class Place:
                 self._check_directory(declared)
         elif self.leaf is not None:
             raise ValueError(f"{declared} is in conflict with {self.leaf}: both have this path")
-        elif self.is_directory and not (is_rest and isinstance(declared, FileRoute)):
+        elif self.is_directory and not (is_rest and isinstance(declared, (FileRoute, LinkRoute))):
             raise ValueError(f"{declared} is in conflict with {self.first}: {self.text!r} is a directory")
 
     def _find(self, segment: Segment, declared: Declared) -> Place | None:
@@ -242,10 +242,3 @@ def _check_rest(place: Place) -> None:
             f"{place.leaf}: a list of {place.text!r} must tell which names are directories (those with a "
             "slash at their end)"
         )
-    if isinstance(place.leaf, FileRoute):
-        changing = {"create", "delete", "rename"} & place.leaf.handlers.keys()
-        if changing:
-            raise ValueError(
-                f"{place.leaf}: names below a parameter of kind path are not made or removed: it has a "
-                f"handler for {', '.join(sorted(changing))}"
-            )

@@ -15,6 +15,7 @@ from fusetree.nodes.codecs import Codec, Verbatim, codec_for, see_through
 from fusetree.nodes.computed import ComputedOptions
 from fusetree.nodes.hints import hints_of
 from fusetree.nodes.lines import Text
+from fusetree.routing.following import without_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,18 @@ class Route(Declared, Generic[_F]):
             ValueError, TypeError: What was declared does not go together.
         """
         self._frozen = True
+
+    def ask(self, what: str, values: dict[str, Any], **more: Any) -> Any:
+        """Call one of the further handlers.
+
+        Arguments:
+            what: Which of them.
+            values: The values of the pattern's parameters.
+            more: What it is to get besides; ``mode`` only if it takes that.
+        """
+        if "mode" in more and "mode" not in self.asked[what]:
+            del more["mode"]
+        return self.handlers[what](**values, **more)
 
     def delete(self, handler: _H) -> _H:
         """Decorate what removes it, for unlink(2), or rmdir(2) of a directory. Without it: EROFS."""
@@ -221,6 +234,11 @@ class FileRoute(Route[_F]):
         if self._mode is not None:
             return self._mode
         return 0o644 if "write" in self.handlers else 0o444
+
+    @functools.cached_property
+    def without_name(self) -> FileRoute[_F]:
+        """The route of its files that were removed and are open."""
+        return without_name(self)
 
     @functools.cached_property
     def hints(self) -> dict[str, Any]:

@@ -45,11 +45,16 @@ class RouteFile(ComputedFile):
         self._values_ = values
         self._own_ = None
 
-    def _bind_(self, values: Values) -> None:
-        """The parameters have other values from now on: it was renamed."""
-        self._values_ = values
+    def _rebind_(self, values: Values) -> None:
+        """These parameters have other values from now on: it was renamed, or a directory above it."""
+        self._values_ = {**self._values_, **values}
         self._own_ = None
-        self._function_ = functools.partial(self._route_.handler, **values)
+        self._function_ = functools.partial(self._route_.handler, **self._values_)
+
+    def _retire_(self) -> None:
+        """It has lost its name."""
+        self._route_ = self._route_.without_name
+        self._rebind_({})
 
     @property
     def write_style(self) -> WriteStyle:
@@ -96,12 +101,15 @@ class RangedFile(FileNode):
     _values_: Values
     # Those that its name alone has, if no other pattern takes the name first.
     _own_: Values | None
+    # Whether it was made just now, and is empty.
+    _is_new_: bool
 
     def __init__(self, route: FileRoute[Any], values: Values) -> None:
         FileNode.__init__(self, mode=route.mode)
         self._route_ = route
         self._values_ = values
         self._own_ = None
+        self._is_new_ = False
 
     @property
     def ttl(self) -> float:
@@ -120,9 +128,14 @@ class RangedFile(FileNode):
         """What the handler reads."""
         return self._route_.handler(**self._values_, size=size, offset=offset)
 
-    def _bind_(self, values: Values) -> None:
-        """The parameters have other values from now on: it was renamed."""
-        self._values_ = values
+    def _rebind_(self, values: Values) -> None:
+        """These parameters have other values from now on: it was renamed, or a directory above it."""
+        self._values_ = {**self._values_, **values}
+        self._own_ = None
+
+    def _retire_(self) -> None:
+        """It has lost its name."""
+        self._route_ = self._route_.without_name
         self._own_ = None
 
     def _doc_(self) -> str | None:
@@ -166,10 +179,12 @@ class WritableRangedFile(RangedFile):
             raise refused(errno.EROFS)
         if changes.size is not None:
             handler = self._route_.handlers.get("truncate")
-            if handler is None:
+            is_new, self._is_new_ = self._is_new_, False
+            if handler is not None:
+                yield handler(**self._values_, size=changes.size)
+                self.changed()
+            elif changes.size or not is_new:  # O_TRUNC of open(2) that has made it
                 raise refused(errno.EROFS)
-            yield handler(**self._values_, size=changes.size)
-            self.changed()
 
 
 class AttributedWritableFile(WritableRangedFile):
