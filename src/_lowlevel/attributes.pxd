@@ -1,16 +1,12 @@
 # cython: language_level=3
-"""EntryAttributes (struct fuse_entry_param), StatvfsData and SetattrFields."""
+"""EntryAttributes (struct fuse_entry_param) and SetattrFields."""
 
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_entry_param
-from fusetree._lowlevel.libfuse.posix cimport c_stat, c_statvfs
+from fusetree._lowlevel.libfuse.posix cimport c_stat
 
 
 cdef class EntryAttributes:
     cdef fuse_entry_param c_entry
-
-
-cdef class StatvfsData:
-    cdef c_statvfs c_statvfs
 
 
 cdef class SetattrFields:

@@ -1,7 +1,6 @@
 from typing import Any
 
 ATTRIBUTE_NAMES: tuple[str, ...]
-STATVFS_NAMES: tuple[str, ...]
 
 class EntryAttributes:
     st_ino: int
@@ -40,19 +39,4 @@ class SetattrFields:
     def update_gid(self) -> bool: ...
     @property
     def update_size(self) -> bool: ...
-    def __reduce__(self) -> tuple[Any, ...]: ...
-
-class StatvfsData:
-    f_bsize: int
-    f_frsize: int
-    f_blocks: int
-    f_bfree: int
-    f_bavail: int
-    f_files: int
-    f_ffree: int
-    f_favail: int
-    f_namemax: int
-    def __init__(self) -> None: ...
-    def __getstate__(self) -> dict[str, int]: ...
-    def __setstate__(self, state: dict[str, int]) -> None: ...
     def __reduce__(self) -> tuple[Any, ...]: ...

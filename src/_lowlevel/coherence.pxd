@@ -8,9 +8,9 @@ case; returns what libfuse said (0, or a negative errno: nobody got it, and coun
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
-from fusetree._lowlevel.inodes cimport NodeAttributes
 from fusetree._lowlevel.libfuse.common cimport fuse_file_info
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_ino_t, fuse_req_t
+from fusetree._lowlevel.nodeattributes cimport NodeAttributes
 from fusetree._lowlevel.table cimport ft_entry, ft_table
 
 # name: NULL for a file that has none (O_TMPFILE).

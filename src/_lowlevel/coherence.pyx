@@ -196,7 +196,7 @@ cdef int reply_create_coherent(
     cdef double ttl = attributes.ttl
     cdef int result
     with nogil:
-        if entry == NULL or attributes.table.c_table != table:
+        if entry == NULL or attributes.c_table != table:
             fuse_reply_err(req, EIO)        # of another session's table
             result = -EIO
         else:
@@ -212,7 +212,7 @@ cdef int reply_attr_coherent(ft_table *table, fuse_req_t req, NodeAttributes att
     cdef double ttl = attributes.ttl
     cdef uint64_t changes
     cdef int result
-    if entry == NULL or attributes.table.c_table != table:
+    if entry == NULL or attributes.c_table != table:
         with nogil:
             fuse_reply_err(req, EIO)
         return -EIO

@@ -79,8 +79,8 @@ from fusetree._lowlevel.exchange_inodes cimport enter_inodes
 from fusetree._lowlevel.exchange_locks cimport enter_locks
 from fusetree._lowlevel.exchange_names cimport enter_names
 from fusetree._lowlevel.fileinfo cimport FileInfo
-from fusetree._lowlevel.inodes cimport NodeAttributes
 from fusetree._lowlevel.meter cimport Meter
+from fusetree._lowlevel.nodeattributes cimport NodeAttributes
 from fusetree._lowlevel.packing cimport monotonic_ns
 from fusetree._lowlevel.request cimport Request
 from fusetree._lowlevel.running cimport announce, enter, leave

@@ -1,22 +1,9 @@
 # cython: language_level=3
-"""InodeTable, the Python face of the inode table, and NodeAttributes, what a coherent answer is made of."""
+"""InodeTable, the Python face of the inode table."""
 
-from libc.stdint cimport uint64_t
-
-from fusetree._lowlevel.attributes cimport EntryAttributes
-from fusetree._lowlevel.table cimport ft_entry, ft_table
+from fusetree._lowlevel.table cimport ft_table
 
 
 cdef class InodeTable:
     cdef ft_table *c_table          # owned; never NULL
     cdef object __weakref__
-
-
-cdef class NodeAttributes(EntryAttributes):
-    # c_entry.ino is the node id, c_entry.attr.st_ino the number that stat shows.
-    cdef InodeTable table           # keeps c_pinned valid
-    cdef ft_entry *c_pinned         # pinned while this object lives
-    cdef readonly uint64_t node_id
-    cdef readonly uint64_t change
-    cdef public bint publish
-    cdef public double ttl          # seconds

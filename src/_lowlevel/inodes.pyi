@@ -1,25 +1,17 @@
 from collections.abc import Iterable
-from typing import Protocol, final, type_check_only
+from typing import Protocol, type_check_only
 
 from typing_extensions import Buffer, Self, disjoint_base
 
-from fusetree._lowlevel.attributes import EntryAttributes, StatvfsData
 from fusetree._lowlevel.dirents import ReaddirToken
+from fusetree._lowlevel.nodeattributes import NodeAttributes
 from fusetree._lowlevel.notices import Ticket
 from fusetree._lowlevel.statistics import TableStatistics
+from fusetree._lowlevel.statvfs import StatvfsData
 
 @type_check_only
 class HasFileno(Protocol):
     def fileno(self) -> int: ...
-
-@final
-class NodeAttributes(EntryAttributes):
-    @property
-    def node_id(self) -> int: ...
-    @property
-    def change(self) -> int: ...
-    publish: bool
-    ttl: float
 
 @disjoint_base
 class InodeTable:

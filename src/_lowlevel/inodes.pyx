@@ -18,13 +18,11 @@ Where the work is done, from the bottom up:
     coherence    the rule by which answers leave                     answers    answered without Python
 """
 
-cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint32_t, uint8_t, uintptr_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t, uintptr_t
 
-from fusetree._lowlevel.attributes cimport StatvfsData
 from fusetree._lowlevel.bodies cimport directory_release, table_reap
 from fusetree._lowlevel.bounding cimport bound_table
 from fusetree._lowlevel.changes cimport directory_moved, name_mistaken, name_removed, name_set, node_changed
@@ -46,11 +44,13 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_unlock,
 )
 from fusetree._lowlevel.names cimport cold_children, directory_of, fill_token, store_directory
+from fusetree._lowlevel.nodeattributes cimport NodeAttributes
 from fusetree._lowlevel.notices cimport Ticket
 from fusetree._lowlevel.notifier cimport locked_drop_all, send_notices, take_due, wait_for
 from fusetree._lowlevel.reaper cimport await_dead, close_table
 from fusetree._lowlevel.statfs cimport begin_statfs, publish_statfs, statfs_changed
 from fusetree._lowlevel.statistics cimport TableStatistics, statistics_of
+from fusetree._lowlevel.statvfs cimport StatvfsData
 from fusetree._lowlevel.suspension cimport flip_begins, flip_ends, suspend_name, suspend_node
 from fusetree._lowlevel.table cimport (
     BODY_CONTENT,
@@ -61,13 +61,13 @@ from fusetree._lowlevel.table cimport (
     CONTENT_SNAPSHOT,
     HAS_XATTRS,
     ft_directory,
+    ft_entry,
     locked_create,
     locked_find,
     locked_find_node,
     locked_lower,
     locked_pin,
     locked_store_attributes,
-    locked_unpin,
     table_free,
     table_new,
 )
@@ -75,49 +75,6 @@ from fusetree._lowlevel.table cimport (
 import math
 
 from fusetree._lowlevel.request import OPCODE_NAMES as _operation_names
-
-
-@cython.no_gc
-cdef class NodeAttributes(EntryAttributes):
-    """Attributes of a node, made by :meth:`InodeTable.begin`; returned from a handler they make a coherent
-    answer.
-
-    ``st_ino`` is the number that stat(2) shows and says nothing of identity: that is ``node_id``.  While the
-    object lives the node keeps its node id.  With ``publish`` (the default) the reply stores the attributes,
-    later requests are answered without Python until the node changes, or for ``ttl`` seconds (``math.inf``
-    unless set), and the table's timeouts go out, or what is left of ``ttl``; without, nothing is stored and
-    the object's own ``entry_timeout`` and ``attr_timeout`` (seconds) go out.
-    If the node changed since ``begin`` the attributes go out with a timeout of 0 and are not stored.
-    """
-
-    def __init__(self):
-        raise TypeError("NodeAttributes are made by InodeTable.begin()")
-
-    def __dealloc__(self):
-        cdef ft_table *table
-        if self.c_pinned != NULL:
-            table = self.table.c_table
-            pthread_mutex_lock(&table.lock)
-            locked_unpin(table, self.c_pinned)
-            pthread_mutex_unlock(&table.lock)
-
-    @property
-    def st_ino(self) -> int:
-        """Inode number, as stat(2) shows it."""
-        return self.c_entry.attr.st_ino
-
-    @st_ino.setter
-    def st_ino(self, value: int) -> None:
-        self.c_entry.attr.st_ino = value
-
-    def __reduce__(self):
-        raise TypeError("NodeAttributes belong to one inode table and can not be pickled or copied")
-
-    def __repr__(self) -> str:
-        return (
-            f"<NodeAttributes node_id={self.node_id} change={self.change} ino={self.st_ino} "
-            f"mode=0o{self.st_mode:o}>"
-        )
 
 
 cdef uint32_t content_flags(bint direct_io, bint snapshot, bint keep_cache) noexcept:
@@ -239,6 +196,7 @@ cdef class InodeTable:
                 raise stale(0)
             raise MemoryError
         result.table = self
+        result.c_table = table
         result.c_pinned = entry
         result.node_id = entry.node_id
         result.change = change
@@ -654,6 +612,3 @@ cdef class InodeTable:
             pthread_mutex_unlock(&table.lock)
         if broken != NULL:
             raise AssertionError((<bytes>broken).decode())
-
-
-# ----------------------------------------------------------------------------------------- behind the methods

@@ -13,13 +13,12 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from fusetree._lowlevel.answers cimport reply_attr_coherent, reply_create_coherent, reply_entry_coherent
-from fusetree._lowlevel.attributes cimport EntryAttributes, StatvfsData
+from fusetree._lowlevel.attributes cimport EntryAttributes
 from fusetree._lowlevel.capture cimport OP_LINK
 from fusetree._lowlevel.coherence cimport look_again, look_again_at_child
 from fusetree._lowlevel.dirents cimport ReaddirToken
 from fusetree._lowlevel.filedata cimport FileData
 from fusetree._lowlevel.fileinfo cimport FileInfo
-from fusetree._lowlevel.inodes cimport NodeAttributes
 from fusetree._lowlevel.libfuse.common cimport fuse_buf_copy_flags, fuse_bufvec, fuse_file_info
 from fusetree._lowlevel.statx cimport StatxAttributes
 from fusetree._lowlevel.libfuse.lowlevel cimport (
@@ -40,7 +39,9 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
 )
 from fusetree._lowlevel.libfuse.posix cimport timespec
 from fusetree._lowlevel.libfuse.pthread cimport ft_load
+from fusetree._lowlevel.nodeattributes cimport NodeAttributes
 from fusetree._lowlevel.request cimport Request
+from fusetree._lowlevel.statvfs cimport StatvfsData
 from fusetree._lowlevel.table cimport ft_table
 
 

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint64_t
 
-from fusetree._lowlevel.attributes cimport StatvfsData
+from fusetree._lowlevel.statvfs cimport StatvfsData
 from fusetree._lowlevel.table cimport ft_table
 
 cdef uint64_t begin_statfs(ft_table *table) noexcept

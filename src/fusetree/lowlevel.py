@@ -6,7 +6,7 @@ those that users of pyfuse3 and llfuse know, without ``async``.
 
 import errno
 
-from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, StatvfsData
+from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields
 from fusetree._lowlevel.dirents import ReaddirToken, readdir_name, readdir_reply
 from fusetree._lowlevel.features import compiled_version, package_version, runtime_version
 from fusetree._lowlevel.filedata import FileData
@@ -17,6 +17,7 @@ from fusetree._lowlevel.ioctls import IoctlRetry
 from fusetree._lowlevel.polling import PollHandle
 from fusetree._lowlevel.request import RequestContext
 from fusetree._lowlevel.running import context, interrupted
+from fusetree._lowlevel.statvfs import StatvfsData
 from fusetree._lowlevel.statx import StatxAttributes
 from fusetree.errors import FUSEError, MountError, SessionClosedError, UnsupportedFeatureError
 from fusetree.flags import RENAME_EXCHANGE, RENAME_NOREPLACE, ROOT_INODE

@@ -14,7 +14,7 @@ from fusetree.lowlevel import ROOT_INODE, EntryAttributes, RequestContext, Setat
 from fusetree.nodes import Dir
 
 if TYPE_CHECKING:
-    from fusetree._lowlevel.inodes import NodeAttributes
+    from fusetree._lowlevel.nodeattributes import NodeAttributes
 
 ROOT = RequestContext()  # user 0, as a request of root's
 

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 
-from fusetree._lowlevel.inodes import NodeAttributes
+from fusetree._lowlevel.nodeattributes import NodeAttributes
 from fusetree.lowlevel import FileInfo, InodeTable, Operations, ReaddirToken, RequestContext
 
 FOREVER = math.inf

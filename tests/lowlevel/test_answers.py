@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 
-from fusetree._lowlevel.inodes import NodeAttributes
+from fusetree._lowlevel.nodeattributes import NodeAttributes
 from fusetree.lowlevel import StatvfsData
 from fusetree.testing import Client, Credentials, wait_until
 from fusetree.testing.protocol import OpenedFlag

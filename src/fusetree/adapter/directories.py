@@ -20,7 +20,7 @@ from fusetree.nodes.held import flip_lock, seen
 from fusetree.nodes.links import parents_of
 
 if TYPE_CHECKING:
-    from fusetree._lowlevel.inodes import NodeAttributes
+    from fusetree._lowlevel.nodeattributes import NodeAttributes
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import ReaddirToken, RequestContext
     from fusetree.nodes.base import Node

@@ -21,7 +21,7 @@ from fusetree.nodes.symlink import Symlink
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from fusetree._lowlevel.inodes import NodeAttributes
+    from fusetree._lowlevel.nodeattributes import NodeAttributes
     from fusetree.adapter.kinds import Kind, Kinds
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import InodeTable

@@ -31,7 +31,7 @@ from fusetree.nodes.moves import exchange, move
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fusetree._lowlevel.inodes import NodeAttributes
+    from fusetree._lowlevel.nodeattributes import NodeAttributes
     from fusetree.adapter.kinds import Kind, Method
     from fusetree.adapter.steps import Steps
     from fusetree.lowlevel import EntryAttributes, FileInfo, RequestContext

@@ -20,7 +20,7 @@ from fusetree.errors import FUSEError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields, StatvfsData
+    from fusetree._lowlevel.attributes import EntryAttributes, SetattrFields
     from fusetree._lowlevel.dirents import ReaddirToken
     from fusetree._lowlevel.filedata import FileData
     from fusetree._lowlevel.fileinfo import FileInfo
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fusetree._lowlevel.ioctls import IoctlRetry
     from fusetree._lowlevel.polling import PollHandle
     from fusetree._lowlevel.request import RequestContext
+    from fusetree._lowlevel.statvfs import StatvfsData
     from fusetree._lowlevel.statx import StatxAttributes
     from fusetree.types import ReadableBuffer
 
