@@ -329,15 +329,15 @@ def test_what_a_list_told_before_a_change_is_not_kept(pattern: str) -> None:
         told = list(names)
         if racing:
             racing.pop()
-            client.unlink("a")  # another program, while this one answers
+            other.unlink("a")  # another program, while this one answers
         return told
 
     app.list("/" if pattern == "/{path}" else pattern, ttl=1000)(listed)
     route.delete(lambda path: names.remove(path))
-    with Client(app, strict=True, workers=4) as client:
-        assert client.exists("a")
+    with Client(app, strict=True, workers=4) as other:
+        assert other.exists("a")
         top: Any = app.node
         top._told_ = None  # what it told is too old
         racing.append(1)
-        client.listdir()
-        assert client.listdir() == []
+        other.listdir()
+        assert other.listdir() == []
