@@ -38,6 +38,9 @@ class Recorder:
     def child_removed(self, directory: Dir, name: str, child: Node) -> object | None:
         return self._note("removed", directory, name, child)
 
+    def link_lost(self, node: Node) -> None:
+        self.events.append(("lost", node))
+
     def settle(self, tickets: list[object]) -> None:
         self.settled += 1
         for ticket in tickets:

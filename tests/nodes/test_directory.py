@@ -7,7 +7,9 @@ import pytest
 
 from fusetree import Dir, File, Symlink
 from fusetree.nodes import Change, path_of
+from fusetree.nodes.stamps import now_ns
 from tests.nodes.recorder import Recorder
+from tests.support import wait_for
 
 
 def test_it_reads_like_a_dict_in_order() -> None:
@@ -280,6 +282,25 @@ def test_observers_of_a_file_hear_of_its_links() -> None:
     del root["b"]
     assert observer.take() == [("changed", file, Change.ATTRIBUTES)] * 4
     assert observer.seen == [2, 3, 2, 1]
+
+
+def test_observers_of_a_file_hear_of_a_directory_that_died_with_a_name() -> None:
+    file = File()
+    root = Dir({"a": file, "d": {"b": file}, "e": {"c": file, "d": file}})
+    observer = Recorder()
+    file.attach(observer)
+    del root["d/b"], root["d"], root["e"]
+    assert observer.take() == [("changed", file, Change.ATTRIBUTES), ("lost", file), ("lost", file)]
+    assert file.nlink == 1
+    root["again"] = {"b": file}
+    assert observer.take() == [("changed", file, Change.ATTRIBUTES)]
+    assert file.nlink == 2
+    before = file.ctime_ns
+    wait_for(lambda: now_ns() > before)
+    del root["again"]
+    assert observer.take() == [("lost", file)]
+    assert file.nlink == 1
+    assert file.ctime_ns > before
 
 
 def test_a_refused_change_is_not_told() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import stat
 
-from fusetree import Dir, File, Symlink
+import pytest
+
+from fusetree import Dir, File, Symlink, WrapDir
 from fusetree.testing import Client
 from tests.scenarios.trees import linked
-from tests.support import raises_errno
+from tests.support import raises_errno, wait_for
 
 
 def test_a_hard_link_has_two_names_and_one_inode() -> None:
@@ -25,6 +27,19 @@ def test_a_hard_link_has_two_names_and_one_inode() -> None:
         root["three"] = file
         assert client.stat("below/two").st_nlink == 2
         assert client.node_id("three") == client.node_id("below/two")
+        client.check()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_directory_that_is_gone_takes_its_names_with_it(wrapped: bool) -> None:
+    file = File(b"text")
+    root = Dir({"one": file, "below": {"two": file}})
+    with Client(WrapDir(root) if wrapped else root) as client:
+        assert client.stat("one").st_nlink == 2
+        del root["below"]  # nobody knows it: it dies
+        wait_for(lambda: client.stat("one").st_nlink == 1)
+        root["new"] = {"three": file}
+        assert client.stat("one").st_nlink == 2
         client.check()
 
 

@@ -118,6 +118,12 @@ class CacheObserver:
         deleted = child._parents_ is None and child.file_type != stat.S_IFDIR
         return table.child_removed(directory, name, child, deleted=deleted, told=is_told(self, directory))
 
+    def link_lost(self, node: Node) -> None:
+        """Withdraw its attributes, and queue a notice: what takes only the lock of the table in C."""
+        table = self._table
+        if table is not None:
+            table.changed(node, content=False)
+
     # ---- transactions
 
     def suspend(self, nodes: list[Node], names: list[tuple[Dir, str]]) -> None:

@@ -102,6 +102,9 @@ class _Watched:
         """Nothing."""
         return None
 
+    def link_lost(self, node: Node) -> None:
+        """Nothing."""
+
     def settle(self, tickets: list[object]) -> None:
         """Nothing."""
 

@@ -14,12 +14,14 @@ import attrs
 
 from fusetree.nodes.auto import as_node
 from fusetree.nodes.base import Node, check_mode, node_class
-from fusetree.nodes.children import put, take_out
+from fusetree.nodes.children import put, take_out, tell_links
 from fusetree.nodes.declared import NOTHING_DECLARED, Declared
+from fusetree.nodes.held import hold, state
 from fusetree.nodes.links import add_link, check_place, drop_link
 from fusetree.nodes.locks import LINKS, structure_lock
 from fusetree.nodes.moves import move
 from fusetree.nodes.names import check_name
+from fusetree.nodes.observers import Pending, settle
 from fusetree.nodes.transactions import transaction
 
 if TYPE_CHECKING:
@@ -116,6 +118,11 @@ class Dir(Node):
         inside = [*declared.take_children(self), *children.values()]
         subdirectories = 0
         linked: list[Node] = []
+        known: list[tuple[Node, int]] = []  # by other names, to whom it may matter that this is one more
+        if state.active is not None:
+            for child in inside:
+                if child._parents_ is not None:
+                    hold(child)  # its names are counted
         with LINKS:
             try:
                 for child in inside:
@@ -123,7 +130,9 @@ class Dir(Node):
                     if directory is not None:
                         check_place(self, directory)
                         subdirectories += 1
-                    add_link(child, self, is_directory=directory is not None)
+                    had = add_link(child, self, is_directory=directory is not None)
+                    if had:
+                        known.append((child, had))
                     linked.append(child)
             except ValueError:
                 for child in linked:
@@ -132,6 +141,11 @@ class Dir(Node):
         self._subdirectories_ = subdirectories
         if children or not declared.files:
             self._children_ = {**declared.make_files(self), **children}
+        pending: Pending = []
+        for child, had in known:
+            tell_links(child, had, pending)
+        if pending:
+            settle(pending)
 
     def _tree_(self) -> dict[str, Node]:
         """The children by name, made if this is the first touch."""

@@ -5,14 +5,18 @@ Rule 2: no directory is reachable in two ways from one root, nor from itself. Tw
 files and symbolic links may have any number of names.
 
 `_parents_` is None for no parent, one weak reference for one, a tuple for several. All children of a
-directory share the one weak reference that Python keeps for it. A parent that was collected counts no more.
+directory share the one weak reference that Python keeps for it. A parent that was collected counts no more:
+the references of a node with several names are its own, and tell its observers of that.
 """
 
 from __future__ import annotations
 
+import functools
 import stat
 import weakref
 from typing import TYPE_CHECKING
+
+from fusetree.nodes.observers import Change
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -52,10 +56,25 @@ def add_link(node: Node, directory: Dir, *, is_directory: bool) -> int:
     if not live:
         node._parents_ = link
         return 0
-    node._parents_ = (*live, link)
+    if len(live) == 1:
+        live = tuple(_counted(node, parent) for known in live if (parent := known()) is not None)
+    node._parents_ = (*live, _counted(node, directory))
     if is_directory:
         _shared.add(node)  # type: ignore[arg-type]  # a directory, as the caller says
     return len(live)
+
+
+def _counted(node: Node, directory: Dir) -> weakref.ref[Dir]:
+    """A reference to one of several directories that hold a node: its end is a name less."""
+    return weakref.ref(directory, functools.partial(_lost, weakref.ref(node)))
+
+
+def _lost(node: weakref.ref[Node], _directory: weakref.ref[Dir]) -> None:
+    here = node()
+    if here is not None:
+        here._touch_(Change.ATTRIBUTES)
+        for observer in here._observers_:
+            observer.link_lost(here)
 
 
 def drop_link(node: Node, directory: Dir) -> int:

@@ -44,6 +44,13 @@ class Observer(Protocol):
     def child_removed(self, directory: Dir, name: str, child: Node) -> object | None:
         """The directory no longer holds `child` under `name`."""
 
+    def link_lost(self, node: Node) -> None:
+        """A directory that held the node is no more: it has a name less than before.
+
+        Called when Python frees the directory, so at any moment, in a garbage collection too, in the middle
+        of whatever else the thread does: takes no lock of Python's.
+        """
+
     def settle(self, tickets: list[object]) -> None:
         """Wait, if it is wanted and possible here, until readers can no longer see what was before."""
 

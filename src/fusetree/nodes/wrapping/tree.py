@@ -83,6 +83,13 @@ class WrapTree:
         """Tell those who observe the wrapper of the directory that a name is gone."""
         return self._name_told("child_removed", directory, name, child)
 
+    def link_lost(self, node: Node) -> None:
+        """Tell those who observe the wrapper, without a lock."""
+        wrapper = self._wrappers.get(id(node))
+        if wrapper is not None:
+            for observer in wrapper._observers_:
+                observer.link_lost(wrapper)
+
     def settle(self, tickets: list[object]) -> None:
         """Wait as they do."""
         pending: list[Any] = [each for ticket in tickets for each in ticket]  # type: ignore[attr-defined]  # lists
