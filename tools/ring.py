@@ -17,7 +17,7 @@ opened with chmod if it must be, and closed again on every way out. As an ordina
 
 The exit status is COMMAND's; 1 if it left a FUSE mount behind; 124 if it took longer than the limit, in
 which case the connections of its mounts are aborted first, for a process that hangs in its own mount cannot
-be killed.
+be killed. Nor can it end: when COMMAND has been about to for some seconds, they are aborted too.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -41,6 +42,7 @@ from tools.fusectl import CONNECTIONS, abort, control_files_are_mounted, detach,
 DEVICE = Path("/dev/fuse")
 MTAB = Path("/etc/mtab")
 UNREAD = {".git", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__"}
+LINGERING = 5.0  # seconds that a process may take from its exit or SIGKILL to its end
 INSIDE = "FUSETREE_RING_NAMESPACE"  # set in the environment of the copy of this process in the namespace
 
 
@@ -83,7 +85,7 @@ def call(command: list[str], limit: float, user: pwd.struct_passwd | None = None
             command, start_new_session=True, user=user.pw_uid, group=user.pw_gid, extra_groups=[]
         )
     try:
-        status = child.wait(limit)
+        status = _wait(child, limit, before)
     except subprocess.TimeoutExpired:
         say(f"not done after {limit:.0f} s: aborting its mounts and ending it")
         status = 124
@@ -100,6 +102,43 @@ def call(command: list[str], limit: float, user: pwd.struct_passwd | None = None
     if left and status == 0:
         status = 1
     return status if status >= 0 else 128 - status
+
+
+def _wait(child: subprocess.Popen[bytes], limit: float, before: set[int]) -> int:
+    """The status of *child*, after *limit* seconds at most (else TimeoutExpired). If it can not end since it
+    waits for its own mount, what was mounted after *before* is aborted.
+    """
+    end = time.monotonic() + limit
+    ending_since = None
+    while True:
+        try:
+            return child.wait(max(0.0, min(0.5, end - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            now = time.monotonic()
+            if now >= end:
+                raise
+            if not _is_ending(child.pid):
+                ending_since = None
+            elif ending_since is None:
+                ending_since = now
+            elif now - ending_since > LINGERING:
+                say("it hangs in its own mount at its end: aborting its mounts")
+                for mount in fuse_mounts():
+                    if mount.connection not in before:
+                        abort(mount)
+                ending_since = None
+
+
+def _is_ending(pid: int) -> bool:
+    """Whether a process has been killed, or has called exit, and its first thread still does something: the
+    kernel sends SIGKILL to the threads of a process that ends.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    pending = dict(line.split(":", 1) for line in lines)["SigPnd"]
+    return bool(int(pending, 16) & 1 << (signal.SIGKILL - 1))
 
 
 class _Unprivileged:

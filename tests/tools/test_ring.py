@@ -19,6 +19,20 @@ os.listdir(folder)
 """
 
 
+# The thread that would answer is gone when the process ends; the first waits for it in the kernel.
+HANG_AT_THE_END = """
+import os, pathlib, tempfile, threading
+from fusetree import DynamicDir, mount
+folder = pathlib.Path(tempfile.mkdtemp())
+def look(name):
+    threading.Timer(0.1, os._exit, [3]).start()
+    threading.Event().wait()
+mount(DynamicDir(look, list), folder)
+print("mounted", flush=True)
+os.stat(folder / "x")
+"""
+
+
 def ring(*arguments: str) -> Completed:
     return python("-m", "tools.ring", *arguments, cwd=ROOT)
 
@@ -42,6 +56,15 @@ def test_a_command_that_hangs_in_its_own_mount_is_ended() -> None:
     assert answer.status == 124
     assert answer.lines == ["mounted"]
     assert "left mounted" in answer.error
+
+
+@needs_aborting
+@pytest.mark.mount
+def test_a_command_that_hangs_in_its_own_mount_at_its_end_ends() -> None:
+    answer = ring("--limit", "60", "--", PYTHON, "-c", HANG_AT_THE_END)
+    assert answer.status == 3
+    assert answer.lines == ["mounted"]
+    assert "at its end" in answer.error
 
 
 @pytest.mark.root
