@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, python, server, shell
+from tests.support import ROOT, below, python, server, shell
 
 EXAMPLES = ROOT / "examples"
 
@@ -63,7 +63,7 @@ def _has_acls(folder: Path) -> bool:
 def _tree(folder: Path) -> dict[str, tuple[object, ...]]:
     """Mode, owner, mtime, link count, content and extended attributes of all that is below *folder*."""
     found: dict[str, tuple[object, ...]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(below(folder)):
         seen = path.lstat()
         if path.is_symlink():
             content = os.readlink(path)

@@ -114,7 +114,10 @@ def test_less_shows_what_comes(mountpoint: Path, mounted: Mounting) -> None:
     mounted({"log": stream})
     pid, terminal = os.forkpty()
     if pid == 0:
-        os.execvpe("less", ["less", "+F", f"{mountpoint}/log"], {**os.environ, "TERM": "vt100"})
+        try:
+            os.execvpe("less", ["less", "+F", f"{mountpoint}/log"], {**os.environ, "TERM": "vt100"})
+        finally:
+            os._exit(127)
     shown = bytearray()
 
     def shows(text: bytes) -> bool:
