@@ -1,8 +1,8 @@
 # cython: language_level=3
 """What a handler says of an inode, and is told to set: EntryAttributes, SetattrFields.
 
-The former *is* the C struct that libfuse sends (``struct fuse_entry_param``), so replying copies nothing.  This file knows
-nothing of requests, sessions or nodes.
+The former *is* the C struct that libfuse sends (``struct fuse_entry_param``), so replying copies nothing.
+This file knows nothing of requests, sessions or nodes.
 """
 
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
