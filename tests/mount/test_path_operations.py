@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import select
+import sys
 from pathlib import Path
 
 import pytest
 
 from fusetree import PathOperations
 from tests.mount.conftest import Mounting
+from tests.scenarios.test_path_devices import Mailbox
 from tests.scenarios.test_path_operations import InMemory, Linking, Loopback
 from tests.support import shell
 
@@ -93,3 +97,27 @@ def test_a_repository_of_git(mountpoint: Path, mounted: Mounting, tmp_path: Path
     """
     assert shell(script, cwd=mountpoint, timeout=50).ok().lines[-2:] == ["2", "1"]
     assert os.path.isdir(tmp_path / "repo/.git")
+
+
+def test_polls_copies_and_locks(mountpoint: Path, mounted: Mounting) -> None:
+    mailbox = Mailbox()
+    mounted(mailbox, locks="program")
+    (mountpoint / "box").write_text("")
+    with (mountpoint / "box").open("r+b", buffering=0) as box:
+        poller = select.poll()
+        poller.register(box, select.POLLIN)
+        assert poller.poll(0) == []
+        shell("echo news > box", cwd=mountpoint).ok()
+        assert poller.poll(20_000) == [(box.fileno(), select.POLLIN)]
+        with (mountpoint / "copy").open("w+b", buffering=0) as copy:
+            assert os.copy_file_range(box.fileno(), copy.fileno(), 100, 1) == 4
+            assert (mountpoint / "copy").read_bytes() == b"ews\n"
+            assert [what[0] for what in mailbox.asked].count("copy") == 1
+        fcntl.flock(box, fcntl.LOCK_EX)
+        assert shell("flock -n box true || echo taken", cwd=mountpoint).ok().text == "taken\n"
+        fcntl.flock(box, fcntl.LOCK_UN)
+        fcntl.lockf(box, fcntl.LOCK_EX)
+        other = f"import fcntl; fcntl.lockf(open('{mountpoint}/box', 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        assert "BlockingIOError" in shell(f'{sys.executable} -c "{other}"').error
+    assert mailbox.locks == []
+    assert mailbox.whole == {"/box": set()}

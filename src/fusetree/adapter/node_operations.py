@@ -44,7 +44,7 @@ class NodeOperations(
             own, and keeps those of all other files here.
 
     Raises:
-        TypeError: `root` is no directory node.
+        TypeError: `root` is no directory node, or one that keeps locks by itself and `locks` is "kernel".
         ValueError: `locks` is neither of the two.
     """
 
@@ -61,6 +61,12 @@ class NodeOperations(
     ) -> None:
         if locks not in ("kernel", "program"):
             raise ValueError(f'locks is "kernel" or "program", not {locks!r}')
+        keeper = getattr(root, "_keeps_locks_", None)
+        if keeper and locks == "kernel":
+            raise TypeError(
+                f"{keeper} keeps locks by itself, and those of this mount would be the kernel's: "
+                'mount it with locks="program"'
+            )
         super().__init__(
             root,
             kernel_cache=kernel_cache,

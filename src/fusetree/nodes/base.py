@@ -122,6 +122,9 @@ class Node:
     # Whether a tree with this node at its top has ACLs, which the kernel is to check by.
     _has_acls_: ClassVar[bool] = False
 
+    # What keeps locks by itself in a tree with this node at its top, for a message; "" if that is not known.
+    _keeps_locks_: ClassVar[str] = ""
+
     _mode_: int = attrs.field(default=0o444, alias="mode", kw_only=True, converter=check_mode, repr=False)
     _uid_: int | None = attrs.field(
         default=None, alias="uid", kw_only=True, converter=_check_owner, repr=False

@@ -7,7 +7,8 @@
 ``route_dirs``   the directories of routes; ``rest_dirs`` those below a parameter of kind path
 ``route_files``  the files of routes; ``listings`` names; ``following`` who is moved or removed
 ``pathops``      `PathOperations`; ``path_tree`` what its nodes share, ``positions`` where they are
-``path_nodes``   its files and links; ``path_dirs`` its directories; ``path_values`` attributes
+``path_nodes``   its files and links; ``path_handles`` what is open; ``path_dirs`` its directories
+``path_values``  what its handlers return, as attributes
 ``ondemand``     directories whose nodes are made when they are asked for
 ``steps``        methods written once, for handlers that are async and for others
 ===============  ==========================================================================

@@ -29,6 +29,7 @@ from fusetree.routing.steps import stepwise
 
 if TYPE_CHECKING:
     from fusetree.routing.path_dirs import PathDir
+    from fusetree.routing.path_handles import PathHandle
     from fusetree.routing.path_tree import PathTree
 
     _Base = Node
@@ -38,10 +39,8 @@ else:
 __all__ = [
     "DIRECTORY_METHODS",
     "FILE_METHODS",
-    "HANDLE_METHODS",
     "MEMBER_METHODS",
     "PathFile",
-    "PathHandle",
     "PathLink",
 ]
 
@@ -71,19 +70,12 @@ DIRECTORY_METHODS: Final[dict[str, tuple[str, ...]]] = {
 }
 FILE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     # What is removed while it is open must be known to be open.
-    "open": ("open", "create", "release", "flush", "fsync", "unlink", "rename"),
+    "open": (
+        *("open", "create", "release", "flush", "fsync", "unlink", "rename"),
+        *("fallocate", "lseek", "ioctl", "poll", "copy_file_range", "lock", "flock"),
+    ),
     "read": ("read",),
     "write": ("write",),
-}
-HANDLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
-    "read": ("read",),
-    "write": ("write",),
-    "flush": ("flush",),
-    "release": ("release", "unlink", "rename"),
-    "fsync": ("fsync",),
-    "fallocate": ("fallocate",),
-    "lseek": ("lseek",),
-    "ioctl": ("ioctl",),
 }
 
 
@@ -301,80 +293,6 @@ class PathFile(PathMember, FileNode):
         written = yield written
         self.changed()
         return written
-
-
-class PathHandle:
-    """An open file.
-
-    Attributes:
-        node: The file.
-        fh: What the handler of `open` or `create` returned.
-    """
-
-    __slots__ = ("fh", "node")
-
-    def __init__(self, node: PathFile, fh: Any) -> None:
-        self.node = node
-        self.fh = fh
-
-    def _read_(self, size: int, offset: int) -> Any:
-        node = self.node
-        return node._ask_(node._position_.tree.operations.read, size, offset, self.fh)
-
-    def _write_(self, data: bytes, offset: int) -> Any:
-        return self.node._write_through_(data, offset, self.fh)
-
-    def _flush_(self) -> Any:
-        node = self.node
-        return node._ask_(node._position_.tree.operations.flush, self.fh)
-
-    def _fsync_(self, datasync: bool) -> Any:
-        node = self.node
-        return node._ask_(node._position_.tree.operations.fsync, datasync, self.fh)
-
-    def _fallocate_(self, mode: int, offset: int, length: int) -> Any:
-        node = self.node
-        return node._ask_(node._position_.tree.operations.fallocate, mode, offset, length, self.fh)
-
-    def _lseek_(self, offset: int, whence: int) -> Any:
-        node = self.node
-        return node._ask_(node._position_.tree.operations.lseek, offset, whence, self.fh)
-
-    def _ioctl_(self, command: int, argument: int, data: bytes, out_size: int) -> Any:
-        node = self.node
-        return node._ask_(node._position_.tree.operations.ioctl, command, argument, self.fh, 0, data)
-
-    def _release_(self) -> Any:
-        """The end of it; the last one of a file that was removed takes the hidden name along."""
-        node = self.node
-        position = node._position_
-        tree = position.tree
-        if tree.tracks:
-            with tree.lock:
-                hidden = position.hidden
-                if not hidden:  # nor will it be on behalf of this one
-                    position.handles = tuple(known for known in position.handles if known is not self)
-            if hidden:
-                return self._release_hidden_()
-        return node._ask_(tree.operations.release, self.fh) if tree.releases else None
-
-    @stepwise
-    def _release_hidden_(self) -> Steps:
-        node = self.node
-        position = node._position_
-        tree = position.tree
-        try:
-            if tree.releases:
-                yield node._ask_(tree.operations.release, self.fh)
-        finally:
-            with tree.lock:
-                position.handles = tuple(known for known in position.handles if known is not self)
-                hidden, last = position.hidden, not position.handles
-                if hidden and last:
-                    position.hidden = ""
-                    tree.hidden.discard(hidden)
-            if hidden and last:
-                yield tree.operations.unlink(f"/{hidden}")
 
 
 # ----------------------------------------------------------------------------------------- others

@@ -14,13 +14,12 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from fusetree.routing.path_dirs import PathDir
+from fusetree.routing.path_handles import HANDLE_METHODS, PathHandle
 from fusetree.routing.path_nodes import (
     DIRECTORY_METHODS,
     FILE_METHODS,
-    HANDLE_METHODS,
     MEMBER_METHODS,
     PathFile,
-    PathHandle,
     PathLink,
     special_class,
 )
@@ -72,6 +71,8 @@ class PathTree:
         self.create_takes_flags = "create" in defined and any(
             one.default is one.empty for one in _parameters(operations.create)[2:]
         )
+        self.flock_takes_owner = "flock" in defined and len(_parameters(operations.flock)) > 3
+        self.directory_class._keeps_locks_ = name if {"lock", "flock"} & defined else ""
         self.root: PathDir = self.directory_class(self, None, "")
 
     @property

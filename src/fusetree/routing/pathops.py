@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from fusetree.nodes import Dir
     from fusetree.routing.path_tree import PathTree
@@ -253,6 +253,42 @@ class PathOperations:
         there. Not defined: ENOTTY.
         """
         _refuse(errno.ENOTTY)
+
+    def poll(self, path: Path, fh: Any, events: int, wake: Callable[[], object] | None) -> Any:
+        """Which of *events* (`select.POLLIN` and the like) the open file is ready for; 0: none. When *wake*
+        is given somebody waits: keep it, and call it once something has changed; then this is asked again.
+        Not defined: it is always ready to be read and written.
+        """
+        return events
+
+    def copy_file_range(
+        self, path: Path, fh: Any, offset: int, target: Path, target_fh: Any, target_offset: int, length: int
+    ) -> Any:
+        """Copy up to *length* bytes from *offset* on to another file, or another part of the same one, and
+        return how many were copied. Not defined: the kernel reads and writes.
+        """
+        _refuse(errno.EOPNOTSUPP)
+
+    def lock(self, path: Path, fh: Any, cmd: int, lock: Any) -> Any:
+        """A lock of fcntl(2), on a mount with ``locks="program"``, which a class with this handler needs.
+        *lock* is a `lowlevel.FileLock`, whose `owner` tells processes apart.
+
+        `fcntl.F_GETLK`: return one that keeps *lock* from being set (`FileLock.conflicts` tells), or None.
+        `F_SETLK`: set it, or with type `F_UNLCK` remove what its owner holds in its range; OSError(EAGAIN)
+        when another owner's is in the way. `F_SETLKW`: the same, and return when it can be had; be ``async``
+        for that. Whoever holds some and closes the file is unlocked by a call with `F_UNLCK` for all of it.
+        Not defined: the kernel keeps these locks.
+        """
+        _refuse(errno.ENOLCK)
+
+    def flock(self, path: Path, fh: Any, op: int) -> Any:
+        """A lock of flock(2) on the open file as a whole, on such a mount: `fcntl.LOCK_SH`, `LOCK_EX` or
+        `LOCK_UN`. When it cannot be had and *op* has `LOCK_NB`: OSError(EAGAIN), else return when it can; be
+        ``async`` for that. With a fourth parameter it gets a number that tells open files apart, where *fh*
+        does not. At the end of an open file that was locked it is called with `LOCK_UN`. Not defined: the
+        kernel keeps these locks.
+        """
+        _refuse(errno.ENOLCK)
 
 
 _HANDLERS: Final = tuple(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fusetree.routing.path_dirs import PathDir
-    from fusetree.routing.path_nodes import PathHandle
+    from fusetree.routing.path_handles import PathHandle
     from fusetree.routing.path_tree import PathTree
 
 __all__ = ["Position"]
