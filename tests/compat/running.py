@@ -7,18 +7,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import ROOT, clear, is_mounted, until_mounted, wait_for
+from tests.support import ROOT, clear, is_mounted, shell, until_mounted, wait_for
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
+USE = PROGRAMS.parent / "use"
 #: Where `make test-dropins` installs the originals.
 ORIGINALS = ROOT / "build" / "dropins" / "bin" / "python"
+#: Where it unpacks the programs that come with them.
+SOURCES = ROOT / "build" / "dropins" / "sources"
 
 Ending = Callable[[subprocess.Popen[bytes], Path], None]
 
@@ -83,6 +87,28 @@ def client(mountpoint: Path, *scenarios: str) -> dict[str, Any]:
     return seen
 
 
+def used(script: str, folder: Path) -> str:
+    """What a script in `use` prints, errors included, when it has worked in *folder*."""
+    done = shell(f"bash {USE / script}.sh {folder}", timeout=120)
+    assert done.status == 0, f"{script}.sh ended with {done.status}\n{done.text}{done.error}"
+    return done.text
+
+
+def worked(
+    command: list[str], words: list[str], script: str, mountpoint: Path, end: Ending = unmounted
+) -> tuple[str, int, str]:
+    """What *script* printed of a program at *mountpoint*, the program's exit status and its stderr.
+
+    :param words: the program and its arguments.
+    """
+    with started([*command, *words], mountpoint) as process:
+        seen = used(script, mountpoint)
+        end(process, mountpoint)
+        _, errors = process.communicate(timeout=20)
+        wait_for(lambda: not is_mounted(mountpoint), what="the end of the mount")
+    return seen, process.returncode, errors.decode()
+
+
 def run(
     command: list[str],
     program: str,
@@ -95,12 +121,8 @@ def run(
     report = mountpoint.parent / f"{mountpoint.name}.report"
     report.unlink(missing_ok=True)
     words = [*command, str(PROGRAMS / program), str(mountpoint), str(report), *arguments]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    # Signals that a shell had ignored are not ignored here: see tests/conftest.py.
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
     outcome = Outcome()
-    try:
-        until_mounted(mountpoint, None if "--background" in arguments else process)
+    with started(words, mountpoint, background="--background" in arguments) as process:
         outcome.seen = use(mountpoint)
         end(process, mountpoint)
         _, errors = process.communicate(timeout=20)
@@ -109,12 +131,28 @@ def run(
         outcome.report = wait_for(lambda: _read(report), what="the whole report")
         if "--keep" not in arguments:
             wait_for(lambda: not is_mounted(mountpoint), what="the end of the mount")
+    return outcome
+
+
+@contextmanager
+def started(
+    words: list[str], mountpoint: Path, *, background: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Within, the program that *words* start has mounted at *mountpoint*; afterwards neither is there.
+
+    :param background: the process that is started ends at once, and another goes on.
+    """
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    # Signals that a shell had ignored are not ignored here: see tests/conftest.py.
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+    try:
+        until_mounted(mountpoint, None if background else process)
+        yield process
     finally:
         if process.poll() is None:
             process.kill()
             process.communicate(timeout=20)
         clear(mountpoint)
-    return outcome
 
 
 def _read(report: Path) -> dict[str, Any]:
