@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import threading
+import time
 
 import llfuse
 
@@ -31,9 +32,9 @@ def told(method):
 class Bare(llfuse.Operations):
     """Hardly any handlers, so that a client sees what the others answer by default."""
 
-    def __init__(self):
+    def __init__(self, clock=None):
         super().__init__()
-        self.memory = memory.Memory()
+        self.memory = memory.Memory(clock)
         self.events = []
         self.threads = set()
 
@@ -165,11 +166,12 @@ class Full(Bare):
         data.f_bsize = data.f_frsize = 512
         data.f_blocks, data.f_bfree, data.f_bavail = 1000, 500, 400
         data.f_files, data.f_ffree, data.f_favail = 100, 50, 40
+        data.f_namemax = 255
         return data
 
     @told
     def setxattr(self, inode, name, value, ctx):
-        self.memory.node(inode).xattrs[name] = value
+        self.memory.setxattr(inode, name, value)
 
     @told
     def getxattr(self, inode, name, ctx=None):
@@ -203,10 +205,12 @@ def main():
     parser.add_argument("--background", action="store_true")
     parser.add_argument("--keep", action="store_true", help="close(unmount=False)")
     parser.add_argument("--no-permissions", action="store_true")
+    parser.add_argument("--option", action="append", default=[], help="a further mount option")
+    parser.add_argument("--clock", action="store_true", help="have times, which otherwise stand still")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.CRITICAL)
-    operations = Bare() if arguments.bare else Full()
-    options = set(llfuse.default_options) | {"fsname=llmem"}
+    operations = (Bare if arguments.bare else Full)(time.time_ns if arguments.clock else None)
+    options = set(llfuse.default_options) | {"fsname=llmem", *arguments.option}
     if arguments.no_permissions:
         options.discard("default_permissions")
     llfuse.init(operations, arguments.mountpoint, options)

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import time
 
 import pyfuse3
 
@@ -31,9 +32,9 @@ def told(method):
 class Bare(pyfuse3.Operations):
     """Hardly any handlers, so that a client sees what the others answer by default."""
 
-    def __init__(self):
+    def __init__(self, clock=None):
         super().__init__()
-        self.memory = memory.Memory()
+        self.memory = memory.Memory(clock)
         self.events = []
 
     def attributes(self, node):
@@ -138,7 +139,8 @@ class Full(Bare):
         for name, node, cookie in self.memory.entries(fh, start_id):
             if not pyfuse3.readdir_reply(token, name, self.attributes(node), cookie):
                 break
-            self.memory.counted(node)
+            if name not in memory.DOTS:
+                self.memory.counted(node)
 
     @told
     async def releasedir(self, fh):
@@ -154,11 +156,12 @@ class Full(Bare):
         data.f_bsize = data.f_frsize = 512
         data.f_blocks, data.f_bfree, data.f_bavail = 1000, 500, 400
         data.f_files, data.f_ffree, data.f_favail = 100, 50, 40
+        data.f_namemax = 255
         return data
 
     @told
     async def setxattr(self, inode, name, value, ctx):
-        self.memory.node(inode).xattrs[name] = value
+        self.memory.setxattr(inode, name, value)
 
     @told
     async def getxattr(self, inode, name, ctx=None):
@@ -228,12 +231,14 @@ def main():
     parser.add_argument("--background", action="store_true")
     parser.add_argument("--keep", action="store_true", help="close(unmount=False)")
     parser.add_argument("--no-permissions", action="store_true")
+    parser.add_argument("--option", action="append", default=[], help="a further mount option")
+    parser.add_argument("--clock", action="store_true", help="have times, which otherwise stand still")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.CRITICAL)
     if arguments.asyncio:
         importlib.import_module("pyfuse3.asyncio").enable()
-    operations = Bare() if arguments.bare else Full()
-    options = set(pyfuse3.default_options) | {"fsname=pymem"}
+    operations = (Bare if arguments.bare else Full)(time.time_ns if arguments.clock else None)
+    options = set(pyfuse3.default_options) | {"fsname=pymem", *arguments.option}
     if arguments.no_permissions:
         options.discard("default_permissions")
     pyfuse3.init(operations, arguments.mountpoint, options)
