@@ -126,3 +126,7 @@ class TestRelations:
         assert resolve(members, "../../link/../link/sda/.") is disk
         assert resolve(members, "../../loop") is None
         assert resolve(members, "../../file/x") is None
+
+    def test_a_kind_that_is_no_class_is_refused(self) -> None:
+        with pytest.raises(TypeError, match="is a class of nodes or a tuple of them, not 'Disk'"):
+            RelationDir("Disk")  # type: ignore[arg-type]

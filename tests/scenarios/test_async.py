@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fusetree import Attributes, Dir, FactoryDir, FileNode, action, computed, entry, node
+from fusetree import Attributes, Dir, FactoryDir, FileNode, RelationDir, action, computed, entry, node
 from fusetree.adapter.usercode import inside_handler
 from fusetree.testing import Client
 from tests.scenarios.coroutines import BACKENDS, AsyncFile, AsyncNames, Gate, everything, pause
@@ -383,3 +383,34 @@ def test_a_factory_may_make_and_destroy_asynchronously(backend: Any) -> None:
         assert "a" not in factory
     with pytest.raises(TypeError, match="await it"):
         factory.make("b")
+
+
+def test_relations_may_begin_and_end_asynchronously(backend: Any) -> None:
+    told: list[Any] = []
+
+    async def relate(one: Dir) -> None:
+        await pause()
+        if "full" in one:
+            raise ValueError("no room")
+        told.append(("+", one))
+
+    async def unrelate(one: Dir | None) -> None:
+        await pause()
+        if len(told) > 1:
+            raise BlockingIOError
+        told.append(("-", one))
+
+    members = RelationDir(Dir, relate, unrelate)
+    made, full = Dir(), Dir({"full": ""})
+    with Client(Dir({"made": made, "full": full, "members": members}), backend=backend) as client:
+        client.symlink("../made", "members/a")
+        assert members.related() == {"a": made}
+        with raises_errno(errno.EINVAL):
+            client.symlink("../full", "members/b")
+        client.unlink("members/a")
+        assert members.related() == {}
+        client.symlink("../made", "members/a")
+        with raises_errno(errno.EAGAIN):
+            client.unlink("members/a")
+        assert members.related() == {"a": made}
+    assert told == [("+", made), ("-", made), ("+", made)]

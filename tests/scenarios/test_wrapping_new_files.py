@@ -139,6 +139,39 @@ def test_the_wrapper_is_asked_for_that_open_too(inside: type[Once], files: type[
     assert (tree.made[0].written, tree.made[0].released) == (b"TEXT", 1)
 
 
+class Widening(WrapFile):
+    """Reads what it is to write over."""
+
+    class handle_class(WrapHandle):  # noqa: N801 - as it is called in WrapFile
+        def write(self, data: bytes, offset: int) -> Any:
+            super().write(bytes(data) + b"+" + bytes(self.read(100, 0)), offset)
+            return len(data)
+
+    def open(self, flags: int) -> Any:
+        return super().open(flags & ~os.O_ACCMODE | os.O_RDWR)
+
+
+class Appending(WrapFile):
+    def open(self, flags: int) -> Any:
+        return super().open(flags | os.O_APPEND)
+
+
+@pytest.mark.parametrize("files", [Widening, WrapFile])
+def test_what_a_user_may_write_once_a_wrapper_may_read_then(files: type[WrapFile], tmp_path: Any) -> None:
+    with Client(of(files)(HostDir(tmp_path, writable=True))) as client, client.open("f", "w") as file:
+        file.write("ab")
+        file.write("cd")
+    assert (tmp_path / "f").read_text() == ("abcd+ab+" if files is Widening else "abcd")
+
+
+def test_who_opens_otherwise_opens_anew(tmp_path: Any) -> None:
+    with Client(of(Appending)(HostDir(tmp_path, writable=True))) as client, client.open("f", "w") as file:
+        file.write("ab")
+        (tmp_path / "f").write_bytes(b"1234")
+        file.write("c")
+    assert (tmp_path / "f").read_text() == "1234c"
+
+
 @pytest.mark.parametrize("inside", [Once, LaterOnce])
 def test_what_the_wrapper_does_not_take_is_released(inside: type[Once]) -> None:
     tree = inside()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from fusetree.nodes.base import Node, node_class
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.links import parents_of
-from fusetree.nodes.refusals import refusals, refusing
+from fusetree.nodes.owed import Owed
+from fusetree.nodes.refusals import refusing
 from fusetree.nodes.symlink import Symlink
 
 if TYPE_CHECKING:
@@ -100,8 +101,10 @@ class RelationDir(Dir):
 
     Arguments:
         kind: The class that the related nodes must be of, or several.
-        relate: Called with a node before it is related; ValueError is EINVAL, an `OSError` its errno.
-        unrelate: Called with a node (None when it is gone) before its relation ends; an `OSError` keeps it.
+        relate: Called with a node before it is related; ValueError is EINVAL, an `OSError` its errno. It may
+            be ``async``.
+        unrelate: Called with a node (None when it is gone) before its relation ends; an `OSError` keeps
+            it. It may be ``async``.
         mode: Permission bits.
         uid: The owner; None is the user that runs the server.
         gid: The owner's group; None is the group that runs the server.
@@ -123,6 +126,8 @@ class RelationDir(Dir):
         gid: int | None = None,
         ino: int = 0,
     ) -> None:
+        if not all(isinstance(one, type) for one in (kind if isinstance(kind, tuple) else (kind,))):
+            raise TypeError(f"the kind of a RelationDir is a class of nodes or a tuple of them, not {kind!r}")
         Dir.__init__(self, None, mode, uid=uid, gid=gid, ino=ino)
         self._kind_ = kind
         self._relate_ = relate
@@ -137,7 +142,7 @@ class RelationDir(Dir):
                 found[name] = node
         return found
 
-    def symlink(self, name: str, target: str) -> Symlink:
+    def symlink(self, name: str, target: str) -> Any:
         """Relate the node that the target leads to."""
         if target.startswith("/"):
             raise OSError(errno.EINVAL, "a relation is a relative path inside of the tree")
@@ -146,17 +151,25 @@ class RelationDir(Dir):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), target)
         if not isinstance(node, self._kind_):
             raise OSError(errno.EINVAL, f"{target} is a {type(node).__name__}")
-        if self._relate_ is not None:
-            with refusals(errno.EINVAL):
-                self._relate_(node)
+        relate = self._relate_
+        if relate is not None:
+            relating = refusing(lambda: relate(node), errno.EINVAL)
+            if isinstance(relating, CoroutineType):
+                return _linked(Owed(relating), target)
         return Symlink(target)
 
-    def unlink(self, name: str) -> None:
+    def unlink(self, name: str) -> Any:
         """End a relation."""
-        link = self.child(name)
-        if self._unrelate_ is not None and isinstance(link, Symlink):
-            with refusals(errno.EINVAL):
-                self._unrelate_(resolve(self, link.target))
+        link, unrelate = self.child(name), self._unrelate_
+        if unrelate is None or not isinstance(link, Symlink):
+            return None
+        node = resolve(self, link.target)
+        return refusing(lambda: unrelate(node), errno.EINVAL)
+
+
+async def _linked(relating: Owed, target: str) -> Symlink:
+    await relating.coroutine
+    return Symlink(target)
 
 
 def resolve(directory: Dir, path: str) -> Node | None:

@@ -14,6 +14,7 @@ from fusetree.nodes.directory import Dir
 from fusetree.nodes.filenode import FileNode
 from fusetree.nodes.wrapping import passing
 from fusetree.nodes.wrapping.file import WrapFile
+from fusetree.nodes.wrapping.fresh import widened
 from fusetree.nodes.wrapping.leaves import WrapSpecial, WrapSymlink
 from fusetree.nodes.wrapping.members import WrapMember, unwrapped
 from fusetree.nodes.wrapping.passing import then
@@ -162,7 +163,7 @@ class WrapDir(WrapMember, Dir):
         `passing` hears of it as "create" and "open".
         """
         self._pass_("create", name, mode)
-        made = passing.create_open(self._inner_, self._place_for_(name), mode, flags)
+        made = passing.create_open(self._inner_, self._place_for_(name), mode, widened(flags))
         return then(made, lambda made: self._wrapped_open_(made, name, flags))
 
     def tmpfile(self, mode: int, flags: int) -> Any:
@@ -170,7 +171,7 @@ class WrapDir(WrapMember, Dir):
         may get later goes through `link`.
         """
         self._pass_("tmpfile", mode, flags)
-        made = passing.tmpfile(self._inner_, mode, flags)
+        made = passing.tmpfile(self._inner_, mode, widened(flags))
         return then(made, lambda made: self._wrapped_open_(made, "", flags))
 
     def _wrapped_open_(self, made: tuple[Any, object | None], name: str, flags: int) -> Any:
@@ -180,7 +181,7 @@ class WrapDir(WrapMember, Dir):
         if opened is None or wrapper is inner:
             return wrapper, opened
         if isinstance(wrapper, WrapFile) and wrapper.inner is inner:
-            return then(wrapper._opened_by_(opened, flags), lambda handle: (wrapper, handle))
+            return then(wrapper._opened_by_(opened, flags, widened(flags)), lambda handle: (wrapper, handle))
         # Something else is shown, which is opened as any.
         releasing = passing.capability(opened, "release")
         return then(None if releasing is None else releasing(), lambda _: (wrapper, None))

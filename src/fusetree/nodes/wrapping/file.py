@@ -173,10 +173,10 @@ class WrapFile(WrapMember, FileNode):
     def open(self, flags: int) -> Any:
         """Open the file inside."""
         self._pass_("open", flags)
-        made = Fresh.take(self)
+        made = Fresh.take(self, flags)
         opening = open_inner(self._inner_, flags) if made is None else opened_by(self._inner_, made, flags)
         return then(opening, lambda opened: self.handle_class(self, opened, flags))
 
-    def _opened_by_(self, handle: object, flags: int) -> Any:
-        """What `open` returns, when the file inside was opened by who made it."""
-        return Fresh(self, handle).through(lambda: self.open(flags))
+    def _opened_by_(self, handle: object, flags: int, inner_flags: int) -> Any:
+        """What `open` returns, when the file inside was opened, with *inner_flags*, by who made it."""
+        return Fresh(self, handle, inner_flags).through(lambda: self.open(flags))
