@@ -69,59 +69,9 @@ cdef extern from *:
     const char *ft_own_xattrs
     const size_t FT_OWN_XATTRS_LENGTH
 
-# Threads of this process whose lookups are left to Python. It is about threads, and not about tables: the
-# kernel names each by one number, whatever mount it asks. (0: a free place.)
-cdef extern from *:
-    """
-    #define FT_LEFT 256
-    static int ft_left[FT_LEFT];
-    static int ft_left_count;
-
-    static inline int ft_is_left(int thread) {
-        if (__atomic_load_n(&ft_left_count, __ATOMIC_RELAXED) == 0)
-            return 0;
-        for (int i = 0; i < FT_LEFT; i++)
-            if (__atomic_load_n(&ft_left[i], __ATOMIC_RELAXED) == thread)
-                return 1;
-        return 0;
-    }
-
-    static inline int ft_change_left(int from, int to) {
-        for (int i = 0; i < FT_LEFT; i++) {
-            int expected = from;
-            if (__atomic_compare_exchange_n(
-                    &ft_left[i], &expected, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-                __atomic_add_fetch(&ft_left_count, to ? 1 : -1, __ATOMIC_SEQ_CST);
-                return 1;
-            }
-        }
-        return 0;
-    }
-    """
-    bint ft_is_left(int thread) nogil
-    bint ft_change_left(int before, int after) nogil
-
 cdef enum:
     W_OK = 2
     LONGEST_NAME = 255
-
-
-def leave_lookups_of(int thread) -> None:
-    """Leave lookups by a thread, as the kernel names it, to the handlers, whatever is published.
-
-    :raises RuntimeError: there are 256 such threads already.
-    :raises ValueError: *thread* is not above 0.
-    """
-    if thread <= 0:
-        raise ValueError(f"{thread} is no thread")
-    if not ft_change_left(0, thread):
-        raise RuntimeError("the lookups of 256 threads are left to handlers already")
-
-
-def answer_lookups_of(int thread) -> None:
-    """Take back what :func:`leave_lookups_of` said; nothing happens when it did not."""
-    if thread > 0:
-        ft_change_left(thread, 0)
 
 
 cdef bint is_dot(const char *name) noexcept nogil:
@@ -141,7 +91,8 @@ cdef int answer_lookup(ft_table *table, fuse_req_t req, fuse_ino_t parent, const
     cdef double left
     cdef double entry_timeout
     cdef int result
-    if ft_is_left(fuse_req_ctx(req).pid):
+    cdef uint64_t left_to_python = ft_load(&table.left_to_python)
+    if left_to_python != 0 and left_to_python == <uint64_t>fuse_req_ctx(req).pid:
         return 0
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, parent)

@@ -10,6 +10,7 @@ cdef object node_changed(ft_table *table, object node, bint content, bint told)
 cdef object name_set(
     ft_table *table, object directory, str name, object child, uint64_t st_ino, uint8_t d_type,
     bint told)
+cdef object name_child(ft_table *table, object directory, str name)
 cdef object name_mistaken(ft_table *table, object directory, str name)
 cdef object directory_moved(ft_table *table, object node, uint64_t parent_ino)
 cdef object name_removed(ft_table *table, object directory, str name, object child, bint deleted, bint told)

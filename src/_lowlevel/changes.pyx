@@ -115,6 +115,22 @@ cdef object name_removed(
     return Ticket.wrap(of_name, of_directory)
 
 
+cdef object name_child(ft_table *table, object directory, str name):
+    cdef NameView view
+    cdef object _owner = view_name(name, &view)
+    cdef ft_entry *entry
+    cdef ft_slot *slot = NULL
+    cdef object child = None
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find_node(table, <PyObject *>directory)
+    if entry != NULL and entry.flags & BODY_DIRECTORY:
+        slot = slot_find(<ft_directory *>entry.body, view.text, view.length, view.hash)
+    if slot != NULL:
+        child = <object>slot.child
+    pthread_mutex_unlock(&table.lock)
+    return child
+
+
 cdef object name_mistaken(ft_table *table, object directory, str name):
     cdef NameView view
     cdef object _owner = view_name(name, &view)

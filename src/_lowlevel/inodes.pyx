@@ -25,7 +25,14 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t, uintptr_t
 
 from fusetree._lowlevel.bodies cimport directory_release, table_reap
 from fusetree._lowlevel.bounding cimport bound_table
-from fusetree._lowlevel.changes cimport directory_moved, name_mistaken, name_removed, name_set, node_changed
+from fusetree._lowlevel.changes cimport (
+    directory_moved,
+    name_child,
+    name_mistaken,
+    name_removed,
+    name_set,
+    node_changed,
+)
 from fusetree._lowlevel.contents cimport content_of, content_of_file, publish, stale
 from fusetree._lowlevel.dirents cimport ReaddirToken
 from fusetree._lowlevel.handles cimport (
@@ -39,6 +46,7 @@ from fusetree._lowlevel.handles cimport (
 from fusetree._lowlevel.invariants cimport locked_check
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_session
 from fusetree._lowlevel.libfuse.pthread cimport (
+    ft_store,
     pthread_cond_broadcast,
     pthread_mutex_lock,
     pthread_mutex_unlock,
@@ -130,6 +138,16 @@ cdef class InodeTable:
     @tells_closing.setter
     def tells_closing(self, value: bool) -> None:
         self.c_table.tells_closing = value
+
+    def leave_lookups_of(self, int thread) -> None:
+        """Leave lookups by one thread to the handlers, whatever is published.
+
+        :param thread: as the kernel names it in requests; 0: no thread (any more).
+        :raises ValueError: *thread* is negative.
+        """
+        if thread < 0:
+            raise ValueError(f"{thread} is no thread")
+        ft_store(&self.c_table.left_to_python, thread)
 
     # -------------------------------------------------------------------------------- identity
 
@@ -454,6 +472,12 @@ cdef class InodeTable:
             the page cache, a name that it made), so no notice is queued.
         """
         return node_changed(self.c_table, node, content, told)
+
+    def child(self, object directory, str name not None) -> object | None:
+        """What *name* leads to in the published listing of a directory; None when it is not there, or the
+        listing is not published.
+        """
+        return name_child(self.c_table, directory, name)
 
     def child_set(
             self, object directory, str name not None, object child, uint64_t st_ino,

@@ -187,6 +187,9 @@ cdef struct ft_table:
     double attr_timeout         # set once
     # atomic: every change of anything; read without the lock to skip the second look
     uint64_t changes
+    # atomic: the thread, as the kernel names it, whose lookups are answered by Python whatever is published;
+    # 0: none
+    uint64_t left_to_python
     # entries
     ft_entry **by_id
     ft_entry **by_node

@@ -8,7 +8,6 @@ import threading
 import pytest
 
 from fusetree import Dir, File
-from fusetree._lowlevel.answers import answer_lookups_of, leave_lookups_of
 from fusetree.adapter import announcements as module
 from fusetree.adapter.announcements import Announcements, ChangedName, ChangedNode
 from fusetree.nodes.observers import Change
@@ -88,20 +87,3 @@ def test_child_of_a_fork_does_not_wait_for_a_lock_that_nobody_holds() -> None:
     assert os.waitstatus_to_exitcode(status) == 7
 
 
-def test_threads_whose_lookups_are_left_are_bounded() -> None:
-    with pytest.raises(ValueError, match="no thread"):
-        leave_lookups_of(0)
-    numbers = range(1 << 30, (1 << 30) + 256)
-    taken = []
-    try:
-        for number in numbers:
-            leave_lookups_of(number)
-            taken.append(number)
-        with pytest.raises(RuntimeError, match="256"):
-            leave_lookups_of(1)
-    finally:
-        for number in taken:
-            answer_lookups_of(number)
-    answer_lookups_of(1)
-    leave_lookups_of(numbers[0])
-    answer_lookups_of(numbers[0])

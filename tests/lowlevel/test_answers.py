@@ -77,6 +77,42 @@ def test_names_of_a_published_directory_are_answered_in_c() -> None:
         served.inode_table.check()
 
 
+def test_lookups_of_one_thread_can_be_left_to_the_handler() -> None:
+    served, other = Served(directory(f=Thing())), Served(directory(f=Thing()))
+    thread = Credentials(pid=4321)
+    with Client(served, credentials=thread) as client, Client(other, credentials=thread) as another:
+        for one in (served, other):
+            one.publish(one.root)
+        client.raw.lookup(1, b"f")
+        another.raw.lookup(1, b"f")
+        served.calls.clear()
+        other.calls.clear()
+        served.inode_table.leave_lookups_of(4321)
+        client.raw.lookup(1, b"f")
+        another.raw.lookup(1, b"f")
+        assert (served.calls, other.calls) == (["lookup"], [])  # it is about this table alone
+        served.inode_table.leave_lookups_of(4322)
+        client.raw.lookup(1, b"f")
+        served.inode_table.leave_lookups_of(0)
+        client.raw.lookup(1, b"f")
+        assert served.calls == ["lookup"]
+        with pytest.raises(ValueError, match="no thread"):
+            served.inode_table.leave_lookups_of(-1)
+
+
+def test_child_is_what_the_published_listing_has() -> None:
+    file = Thing()
+    served = Served(directory(f=file))
+    table = served.inode_table
+    assert table.child(served.root, "f") is None  # nothing is published yet
+    served.publish(served.root)
+    assert table.child(served.root, "f") is file
+    assert table.child(served.root, "g") is None
+    assert table.child(file, "f") is None
+    table.child_removed(served.root, "f", file)
+    assert table.child(served.root, "f") is None
+
+
 def test_without_caching_a_missing_name_is_enoent_and_nothing_gets_time() -> None:
     served = Served(directory(f=Thing()), timeout=0.0)
     served.publish(served.root)

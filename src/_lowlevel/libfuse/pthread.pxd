@@ -32,6 +32,10 @@ cdef extern from * nogil:
     static inline uint32_t ft_unref(uint32_t *refs) { return __atomic_sub_fetch(refs, 1, __ATOMIC_ACQ_REL); }
     static inline uint32_t ft_refs(const uint32_t *refs) { return __atomic_load_n(refs, __ATOMIC_ACQUIRE); }
     static inline uint64_t ft_load(const uint64_t *where) { return __atomic_load_n(where, __ATOMIC_ACQUIRE); }
+    static inline void ft_store(uint64_t *where, uint64_t value)
+    {
+        __atomic_store_n(where, value, __ATOMIC_RELEASE);
+    }
     static inline int ft_load_state(const uint8_t *where) { return __atomic_load_n(where, __ATOMIC_ACQUIRE); }
     static inline void ft_store_state(uint8_t *where, uint8_t state)
     {
@@ -43,6 +47,7 @@ cdef extern from * nogil:
     uint32_t ft_unref(uint32_t *refs)      # references left
     uint32_t ft_refs(const uint32_t *refs)
     uint64_t ft_load(const uint64_t *where)
+    void ft_store(uint64_t *where, uint64_t value)
     int ft_load_state(const uint8_t *where)
     void ft_store_state(uint8_t *where, uint8_t state)
     void ft_bump(uint64_t *where)

@@ -19,7 +19,6 @@ import stat
 import threading
 from typing import TYPE_CHECKING, Final, cast
 
-from fusetree._lowlevel.answers import answer_lookups_of, leave_lookups_of
 from fusetree.adapter.announced import AnnouncedOperations, Announcing
 from fusetree.adapter.announcements import ChangedName, ChangedNode
 from fusetree.adapter.names import encode
@@ -123,7 +122,7 @@ class Announcer:
             self._device = os.stat(self._mountpoint).st_dev
             os.getxattr(self._mountpoint, operations.introduce())
             if operations.announcer:
-                leave_lookups_of(operations.announcer)
+                operations.inode_table.leave_lookups_of(operations.announcer)
         except OSError as error:
             self._failure = error
             operations.announcer = 0
@@ -140,8 +139,7 @@ class Announcer:
             logger.exception("changes of %s are not announced any more", self._mountpoint)
         finally:
             operations.announcements.close()
-            if operations.announcer:
-                answer_lookups_of(operations.announcer)
+            operations.inode_table.leave_lookups_of(0)
             self._idle.set()
 
     def _announce(self, notes: list[ChangedNode | ChangedName]) -> None:
