@@ -36,10 +36,10 @@ def test_attributes_alone_are_no_content() -> None:
 
 def test_name_remembers_what_it_led_to_first() -> None:
     notes, directory, one, other = Announcements(), Dir(), File(b"1"), Dir()
-    notes.renamed(directory, "x", one, None)
-    notes.renamed(directory, "x", None, None)
-    notes.renamed(directory, "x", other, None)
-    notes.renamed(directory, "y", None, None)
+    notes.name_removed(directory, "x", one, None, known=False)
+    notes.name_set(directory, "x", File(b""), None, replaced=None)
+    notes.name_removed(directory, "x", other, None, known=False)
+    notes.name_set(directory, "y", File(b""), None, replaced=None)
     first, second = notes.take()
     assert isinstance(first, ChangedName)
     assert first.removed is one
@@ -62,7 +62,7 @@ def test_nothing_is_noted_after_close() -> None:
     notes = Announcements()
     notes.close()
     notes.changed(File(b""), Change.ALL, None)
-    notes.renamed(Dir(), "x", None, None)
+    notes.name_set(Dir(), "x", File(b""), None, replaced=None)
     assert notes.take() == []
 
 
@@ -85,5 +85,3 @@ def test_child_of_a_fork_does_not_wait_for_a_lock_that_nobody_holds() -> None:
     thread.join()
     _, status = in_thread(lambda: os.waitpid(child, 0))
     assert os.waitstatus_to_exitcode(status) == 7
-
-

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
-import select
-import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,82 +16,15 @@ from fusetree import Dir, File, MemoryDir, Symlink, entry, node
 from fusetree.adapter.announcements import Announcements
 from fusetree.lowlevel import context
 from fusetree.mounting import mount
+from tests.inotify import Watcher, watching
+from tests.mounting.trees import text, writable
 from tests.support import in_thread, is_mounted, shell, wait_for
-
-MODIFY, ATTRIB, CREATE, DELETE, ISDIR = 0x2, 0x4, 0x100, 0x200, 0x40000000
-ALL = MODIFY | ATTRIB | CREATE | DELETE
-NAMES = {MODIFY: "modify", ATTRIB: "attrib", CREATE: "create", DELETE: "delete"}
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Watcher:
-    """An inotify descriptor."""
-
-    def __init__(self, *paths: Path) -> None:
-        self.fd = _libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        assert self.fd >= 0
-        self.paths = {}
-        for path in paths:
-            number = _libc.inotify_add_watch(self.fd, os.fsencode(path), ALL)
-            assert number >= 0
-            self.paths[number] = path.name
-
-    def some(self, timeout: float = 5.0) -> list[tuple[str, str]]:
-        """The events that are there, at the latest after *timeout* seconds: (what, name)."""
-        if not select.select([self.fd], [], [], timeout)[0]:
-            return []
-        data = os.read(self.fd, 65536)
-        found = []
-        while data:
-            watch, mask, _, length = struct.unpack_from("iIII", data)
-            name = data[16 : 16 + length].rstrip(b"\0").decode()
-            data = data[16 + length :]
-            kind = NAMES.get(mask & ALL)
-            if kind is not None:
-                found.append((kind + (" dir" if mask & ISDIR else ""), name or self.paths[watch]))
-        return found
-
-    def until(self, *wanted: tuple[str, str], timeout: float = 5.0) -> list[tuple[str, str]]:
-        """All events up to the one that completes the *wanted* ones."""
-        found: list[tuple[str, str]] = []
-        deadline = time.monotonic() + timeout
-        while not set(wanted) <= set(found):
-            left = deadline - time.monotonic()
-            assert left > 0, f"{wanted} were wanted, and {found} came"
-            found += self.some(left)
-        return found
-
-    def close(self) -> None:
-        os.close(self.fd)
-
-
-@contextmanager
-def watching(*paths: Path) -> Iterator[Watcher]:
-    watcher = Watcher(*paths)
-    try:
-        yield watcher
-    finally:
-        watcher.close()
-
-
-def text(path: Path) -> str:
-    return in_thread(path.read_text)
 
 
 @node
 class Settings(Dir):
     jobs: int = entry(0)
     level: str = entry("info")
-
-
-def writable(root: Dir) -> Dir:
-    """Names are announced to the kernel of a user other than root where their directory's owner may write."""
-    root.mode = 0o755
-    for child in root.values():
-        if isinstance(child, Dir):
-            writable(child)
-    return root
 
 
 def state_of(name: str) -> str:
@@ -192,33 +121,6 @@ class TestEvents:
             del root["sub"]
             watcher.until(("delete", "a"), ("delete dir", "sub"))
 
-    def test_moved_file_stays_as_it_is(self, mountpoint: Path) -> None:
-        file = File(b"x")
-        root = Dir({"a": {"f": file}, "b": {}})
-        with (
-            mount(writable(root), mountpoint, events=True),
-            watching(mountpoint / "a", mountpoint / "b", mountpoint / "a" / "f") as watcher,
-        ):
-            root.move("a/f", "b/g")
-            watcher.until(("delete", "f"), ("create", "g"))
-            assert in_thread(lambda: os.stat(mountpoint / "b" / "g").st_nlink) == 1
-            file.store(b"y")
-            watcher.until(("modify", "f"))  # its own watch is still there
-            assert text(mountpoint / "b" / "g") == "y"
-
-    def test_moved_directory_is_not_dead(self, mountpoint: Path) -> None:
-        root = Dir({"a": {"d": {"f": "1"}}, "b": {}})
-        with (
-            mount(writable(root), mountpoint, events=True),
-            watching(mountpoint / "a", mountpoint / "b") as watcher,
-        ):
-            assert text(mountpoint / "a" / "d" / "f") == "1"
-            root.move("a/d", "b/e")
-            watcher.until(("delete dir", "d"), ("create dir", "e"))
-            assert text(mountpoint / "b" / "e" / "f") == "1"
-            root["b/e/g"] = "2"
-            assert text(mountpoint / "b" / "e" / "g") == "2"
-
     def test_name_that_is_put_back_at_once_stays(self, mountpoint: Path) -> None:
         root = Dir({"x": "0"})
         with mount(writable(root), mountpoint, events=True), watching(mountpoint) as watcher:
@@ -257,7 +159,8 @@ class TestEvents:
         root = Dir({"settings": Settings(), "memory": MemoryDir()})
         noted: list[object] = []
         monkeypatch.setattr(Announcements, "changed", lambda self, node, *_: noted.append(node))
-        monkeypatch.setattr(Announcements, "renamed", lambda self, *what: noted.append(what))
+        for method in ("name_set", "name_removed"):
+            monkeypatch.setattr(Announcements, method, lambda self, *what, **_: noted.append(what))
         with mount(writable(root), mountpoint, events=True):
             shell("echo 5 > settings/jobs && cat settings/jobs", cwd=mountpoint).ok()
             assert root["settings"].jobs == 5  # type: ignore[attr-defined]

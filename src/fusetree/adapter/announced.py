@@ -5,14 +5,20 @@ again what the program did already, and is answered that it was done. It is know
 
     it asks for                      it is answered
     utimensat of a node              the attributes as they are: IN_MODIFY or IN_ATTRIB
+    open of a file, to write         an open file that touches nothing: IN_OPEN, and IN_CLOSE_WRITE at its end
     mkdir, mknod, symlink of a name  first that the name is free, then the node that has it: IN_CREATE
     unlink, rmdir of a name          first that an empty node (a ghost) has it, then that it is gone:
                                      IN_DELETE
+    rename of a name                 first that the old name has the node still, or a ghost of it, and the new
+                                     one nothing, then that it was done: IN_MOVED_FROM, IN_MOVED_TO
+    lookup of a secret name          a node that has no name any more, with no link: the kernel says
+                                     IN_DELETE_SELF when it is told to forget that name
 
 Rule 1: none of these calls the program's code but `getattr`, where a class answers it, nor changes a node.
 Rule 2: what only that thread may believe is given no time: the kernel asks again for everybody else. During
     an operation on a name it holds the directory's lock, so nobody else looks that name up meanwhile.
-Rule 3: a name is removed only if the ghost was looked up for it: what came back under the name stays.
+Rule 3: a name is removed or moved only if what has it was looked up for that: what came back under the name
+    stays. (The kernel would move whatever it remembers under the name.)
 """
 
 from __future__ import annotations
@@ -29,6 +35,7 @@ from fusetree.adapter.names import decode, encode
 from fusetree.adapter.node_operations import NodeOperations
 from fusetree.adapter.steps import handler
 from fusetree.adapter.tree import S_IFDIR, refuse
+from fusetree.lowlevel import FileInfo
 from fusetree.nodes.callers import caller
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.file import File
@@ -56,8 +63,13 @@ class Announcing:
     node: Node | None = None
     directory: Dir | None = None
     name: bytes = b""
+    #: What that thread finds under the name; None: nothing.
     ghost: Node | None = None
     haunted: bool = False  # the ghost was looked up
+    gone: bool = False  # the ghost has no link
+    #: Where the name is moved to: there that thread finds nothing.
+    target: Dir | None = None
+    new_name: bytes = b""
 
 
 class AnnouncedOperations(NodeOperations):
@@ -90,8 +102,10 @@ class AnnouncedOperations(NodeOperations):
 
     @staticmethod
     def ghost_of(node: Node) -> Node:
-        """A node that is removed in another's place."""
-        return Dir(ino=node.ino) if node.file_type == S_IFDIR else File(b"", ino=node.ino)
+        """A node that is removed, or moved, in another's place."""
+        if node.file_type == S_IFDIR:
+            return Dir(ino=node.ino, mode=0o700)  # who moves a directory must be let write to it
+        return File(b"", ino=node.ino)
 
     # ---- handlers
 
@@ -111,8 +125,12 @@ class AnnouncedOperations(NodeOperations):
             attr = yield from self.entries.attributes(doing.ghost)
             attr.publish = False
             attr.entry_timeout = attr.attr_timeout = 0.0
+            if doing.gone:
+                attr.st_nlink = 0
             doing.haunted = True
             return attr
+        if doing is not None and doing.target is directory and doing.new_name == name:
+            refuse(errno.ENOENT)
         child = seen(directory).child(decode(name))
         if child is None:
             refuse(errno.ENOENT)
@@ -134,6 +152,18 @@ class AnnouncedOperations(NodeOperations):
             refuse(errno.ENOENT)  # another has its name by now
         attr = yield from self.entries.attributes(node)
         return attr
+
+    def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
+        """Open a file; for the announcer without what that does."""
+        if ctx.pid == self.announcer != 0:
+            return self._opened_announced(inode)
+        return super().open(inode, flags, ctx)
+
+    def _opened_announced(self, inode: int) -> FileInfo:
+        if self.announcing is None or self.announcing.node is not self.node(inode):
+            refuse(errno.ENOENT)  # as above
+        # Read and written it is not. Pages that are cached stay, and the inode's way of caching, too.
+        return FileInfo(self.inode_table.open(inode, direct_io=True), True, True, noflush=True)
 
     def mknod(
         self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: RequestContext
@@ -185,6 +215,29 @@ class AnnouncedOperations(NodeOperations):
             or doing.directory is not self.node(parent_inode)
         ):
             refuse(errno.ENOENT)  # the kernel has another node there, which stays
+
+    def rename(
+        self,
+        parent_inode_old: int,
+        name_old: bytes,
+        parent_inode_new: int,
+        name_new: bytes,
+        flags: int,
+        ctx: RequestContext,
+    ) -> None:
+        """Move a name; for the announcer it is moved."""
+        if ctx.pid == self.announcer != 0:
+            return self._moved_announced(parent_inode_old, name_old, parent_inode_new, name_new)
+        return super().rename(parent_inode_old, name_old, parent_inode_new, name_new, flags, ctx)
+
+    def _moved_announced(
+        self, parent_inode_old: int, name_old: bytes, parent_inode_new: int, name_new: bytes
+    ) -> None:
+        doing = self.announcing
+        self._removed_announced(parent_inode_old, name_old)
+        assert doing is not None
+        if doing.new_name != name_new or doing.target is not self.node(parent_inode_new):
+            refuse(errno.ENOENT)
 
     # ---- for the announcer
 

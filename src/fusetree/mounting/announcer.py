@@ -2,7 +2,7 @@
 
 Rule 1: a change is announced when the kernel has been told of it, so who reads on an event gets the new
     value.
-Rule 2: one batch is announced every `INTERVAL` seconds at most, with one event for each node in it.
+Rule 2: one batch is announced every `INTERVAL` seconds at most, with one event of a kind for each node in it.
 Rule 3: no lock is held during an operation, and nobody waits for one, `stop` for a moment apart: the
     operation may be waiting behind a request that is not answered. It ends with the connection at the latest.
 Rule 4: the mount is held open only during a batch, so that it can be unmounted from outside.
@@ -11,10 +11,10 @@ Rule 4: the mount is held open only during a batch, so that it can be unmounted 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import logging
 import os
+import secrets
 import stat
 import threading
 from typing import TYPE_CHECKING, Final, cast
@@ -23,13 +23,17 @@ from fusetree.adapter.announced import AnnouncedOperations, Announcing
 from fusetree.adapter.announcements import ChangedName, ChangedNode
 from fusetree.adapter.names import encode
 from fusetree.errors import MountError, SessionClosedError
-from fusetree.nodes.observers import Change
+from fusetree.mounting import reenacted
+from fusetree.mounting.moves import Moves
+from fusetree.nodes.links import parents_of
 from fusetree.server.notifications import inside_handler
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fusetree.lowlevel import Session
     from fusetree.nodes.base import Node
-    from fusetree.nodes.special import SpecialNode
+    from fusetree.nodes.directory import Dir
 
 __all__ = ["Announcer"]
 
@@ -39,32 +43,10 @@ logger = logging.getLogger("fusetree")
 INTERVAL: Final = 0.02
 #: Seconds that a change waits in one batch until the kernel has been told of it; then it waits for the next.
 PATIENCE: Final = 0.1
-#: How often a name is tried to be removed that the kernel has something else under.
+#: How often a name is tried to be removed or moved that the kernel has something else under.
 _ATTEMPTS: Final = 4
 
-_AT_SYMLINK_NOFOLLOW: Final = 0x100  # linux/fcntl.h
-_UTIME_OMIT: Final = (1 << 30) - 2  # linux/stat.h
 _ENDED: Final = frozenset((errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.ESHUTDOWN))
-
-
-class _Timespec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _set_times(folder: int, path: bytes, atime_ns: int | None, mtime_ns: int) -> None:
-    """utimensat(2), which os.utime() is not: it leaves no time as it is (None)."""
-    times = (_Timespec * 2)()
-    for time, value in zip(times, (atime_ns, mtime_ns), strict=True):
-        if value is None:
-            time.nanoseconds = _UTIME_OMIT
-        else:
-            time.seconds, time.nanoseconds = divmod(value, 1_000_000_000)
-    if _libc.utimensat(folder, path, times, _AT_SYMLINK_NOFOLLOW) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 class Announcer:
@@ -154,10 +136,7 @@ class Announcer:
         try:
             if os.fstat(folder).st_dev != self._device:
                 return  # something else is mounted above
-            for note in notes:
-                if self._stopping.is_set():
-                    return
-                self._one(folder, note)
+            self._batch(folder, notes)
         except OSError as error:
             if error.errno not in _ENDED:
                 raise
@@ -165,38 +144,47 @@ class Announcer:
         finally:
             os.close(folder)
 
-    def _one(self, folder: int, note: ChangedNode | ChangedName) -> None:
-        operations = self._operations
+    def _batch(self, folder: int, notes: list[ChangedNode | ChangedName]) -> None:
+        moves = Moves(notes)
+        last: list[ChangedNode] = []  # a file is where the events of names say when its own event comes
+        again: list[ChangedNode | ChangedName] = []
+        for note in notes:
+            if isinstance(note, ChangedNode) and moves.concern(note.node):
+                last.append(note)
+            else:
+                self._one(folder, note, moves, again)
+        for note in last:
+            self._one(folder, note, moves, again)
+        if again:
+            self._operations.announcements.again(again)
+
+    def _one(
+        self,
+        folder: int,
+        note: ChangedNode | ChangedName,
+        moves: Moves,
+        again: list[ChangedNode | ChangedName],
+    ) -> None:
+        if self._stopping.is_set():
+            return
         known = note.node if isinstance(note, ChangedNode) else note.directory
-        if not operations.is_known(known):
-            return
-        if note.ticket is not None and not operations.inode_table.wait([note.ticket], PATIENCE):
-            self._again(note)
-            return
-        path = operations.place(known)
-        if path is None:
-            return
         try:
             if isinstance(note, ChangedNode):
-                self._changed(folder, path, note)
+                if self._operations.is_known(known) and not self._delivered(note):
+                    again.append(note)
+                else:
+                    self._changed(folder, note)
             else:
-                self._renamed(folder, path, note)
+                self._renamed(folder, note, moves, again)
         except OSError as error:
             if error.errno in _ENDED:
                 raise
-            self._could_not(path, error)
+            self._could_not(self._operations.place(known) or b"?", error)
         finally:
-            operations.announcing = None
+            self._operations.announcing = None
 
-    def _again(self, note: ChangedNode | ChangedName) -> None:
-        announcements = self._operations.announcements
-        if isinstance(note, ChangedName):
-            announcements.renamed(note.directory, note.name, note.removed, note.ticket)
-        else:
-            if note.content:
-                announcements.changed(note.node, Change.CONTENT, note.ticket)
-            if note.attributes:
-                announcements.changed(note.node, Change.ATTRIBUTES, note.ticket)
+    def _delivered(self, note: ChangedNode | ChangedName) -> bool:
+        return note.ticket is None or self._operations.inode_table.wait([note.ticket], PATIENCE)
 
     def _could_not(self, path: bytes, error: OSError) -> None:
         if error.errno in (errno.EACCES, errno.EPERM) and not self._refused:
@@ -211,50 +199,198 @@ class Announcer:
         else:
             logger.debug("a change at %s was not announced: %s", os.fsdecode(path), error)
 
-    def _changed(self, folder: int, path: bytes, note: ChangedNode) -> None:
+    # ---- one node
+
+    def _changed(self, folder: int, note: ChangedNode) -> None:
         node = note.node
+        path = self._operations.place(node) if self._operations.is_known(node) else None
+        if path is None:
+            return
         self._operations.announcing = Announcing(node=node)
         is_file = node.file_type == stat.S_IFREG
         if note.content and is_file:
-            _set_times(folder, path, None, node.mtime_ns)
+            with self._written(folder, path):
+                reenacted.set_times(folder, path, None, node.mtime_ns)
         if note.attributes or not is_file:
-            _set_times(folder, path, node.atime_ns, node.mtime_ns)
+            reenacted.set_times(folder, path, node.atime_ns, node.mtime_ns)
 
-    def _renamed(self, folder: int, path: bytes, note: ChangedName) -> None:
-        name = encode(note.name)
-        place = path + b"/" + name
-        if note.removed is not None:
-            self._removed(folder, place, note.removed, note, name)
-        child = note.directory.child(note.name)
-        if child is not None:
-            self._operations.announcing = Announcing(directory=note.directory, name=name)
-            _make(folder, place, child)
+    @contextlib.contextmanager
+    def _written(self, folder: int, path: bytes) -> Iterator[None]:
+        """A file is open to be written to, if it can be."""
+        descriptor = None
+        try:
+            descriptor = reenacted.open_to_write(folder, path)
+        except OSError as error:  # a file that this user may not write to, or that is executed
+            if error.errno in _ENDED:
+                raise
+            logger.debug("the end of writing to %s is not announced: %s", os.fsdecode(path), error)
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
 
-    def _removed(self, folder: int, place: bytes, node: Node, note: ChangedName, name: bytes) -> None:
+    # ---- one name
+
+    def _renamed(
+        self, folder: int, note: ChangedName, moves: Moves, again: list[ChangedNode | ChangedName]
+    ) -> None:
+        arrival = None
+        if note.removed is not None and not note.removal_done:
+            arrival = moves.arrival_of(note)
+            if not (note.waited or moves.has_arrived(note.removed)) and parents_of(note.removed):
+                note.waited = note.postponed = True  # it turned up elsewhere; the note of that is to come
+        if note.postponed or (arrival is not None and arrival.postponed) or not self._delivered(note):
+            self._postpone(note, again)
+        elif arrival is not None and not self._delivered(arrival):
+            self._postpone(note, again)
+            if arrival.turn_over:
+                self._postpone(arrival, again)
+            else:
+                arrival.postponed = True
+        else:
+            try:
+                self._announce_name(folder, note, arrival, moves)
+            finally:
+                note.turn_over = True
+            for node in note.lost:
+                self._lost(folder, node)
+
+    @staticmethod
+    def _postpone(note: ChangedName, again: list[ChangedNode | ChangedName]) -> None:
+        note.postponed = True
+        again.append(note)
+
+    def _path(self, note: ChangedName) -> bytes | None:
+        """Where the name is; None where nobody can have heard of it."""
+        above = self._operations.place(note.directory)
+        return None if above is None else above + b"/" + encode(note.name)
+
+    def _announce_name(
+        self, folder: int, note: ChangedName, arrival: ChangedName | None, moves: Moves
+    ) -> None:
         operations = self._operations
-        remove = os.rmdir if node.file_type == stat.S_IFDIR else os.unlink
+        path = self._path(note)
+        known = path is not None and operations.is_known(note.directory)
+        if note.removed is not None and not note.removal_done:
+            note.removal_done = True
+            if arrival is not None and path is not None and self._moved(folder, path, note, arrival):
+                arrival.arrival_done = True
+                if note.fresh:  # written under a name that was never announced
+                    self._written_anew(folder, arrival)
+            else:
+                if known:
+                    assert path is not None
+                    self._removed(folder, path, note.removed, note)
+                if arrival is not None and arrival.turn_over:
+                    self._arrived(folder, arrival)
+        if not moves.will_arrive(note):
+            self._arrived(folder, note)
+
+    def _arrived(self, folder: int, note: ChangedName) -> None:
+        """Announce what the name leads to now."""
+        path = self._path(note)
+        child = note.directory.child(note.name)
+        if child is None or note.arrival_done or path is None:
+            return
+        note.arrival_done = True
+        if not self._operations.is_known(note.directory):
+            return
+        self._operations.announcing = Announcing(directory=note.directory, name=encode(note.name))
+        reenacted.make(folder, path, child)
+        self._written_anew(folder, note)
+
+    def _written_anew(self, folder: int, note: ChangedName) -> None:
+        """Announce the end of writing to a new file: many wait for that, and not for a name."""
+        path = self._path(note)
+        child = note.directory.child(note.name)
+        if path is not None and child is not None and child.file_type == stat.S_IFREG:
+            self._operations.announcing = Announcing(node=child)
+            with self._written(folder, path):
+                pass
+
+    def _removed(self, folder: int, path: bytes, node: Node, note: ChangedName) -> None:
+        operations = self._operations
+        name = encode(note.name)
         for _ in range(_ATTEMPTS):
             operations.announcing = Announcing(
                 directory=note.directory, name=name, ghost=operations.ghost_of(node)
             )
             try:
-                remove(place, dir_fd=folder)
+                reenacted.remove(folder, path, node)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 # The kernel remembers that nothing is there, or knows what is there by now.
-                with contextlib.suppress(OSError, SessionClosedError):
-                    number = operations.inode_table.node_id(note.directory)
-                    self._session.invalidate_entry(number, name, wait=True)
+                self._forget(note.directory, name)
             else:
                 return
-        logger.debug("the removal of %s was not announced: the name is in use", os.fsdecode(place))
+        logger.debug("the removal of %s was not announced: the name is in use", os.fsdecode(path))
 
+    def _moved(self, folder: int, path: bytes, note: ChangedName, arrival: ChangedName) -> bool:
+        """Announce a move; False when it must be announced as a removal and something new."""
+        operations = self._operations
+        new_path = self._path(arrival)
+        node = note.removed
+        assert node is not None
+        if new_path is None or not any(map(operations.is_known, (note.directory, arrival.directory))):
+            return False
+        is_directory = node.file_type == stat.S_IFDIR
+        for attempt in range(_ATTEMPTS):
+            # The node itself, so that its own watchers hear of it. A directory has one place in the kernel's
+            # memory, which may be the new one already, or held by somebody: then it is a ghost that moves.
+            itself = attempt < _ATTEMPTS // 2
+            operations.announcing = doing = Announcing(
+                directory=note.directory,
+                name=encode(note.name),
+                ghost=node if itself else operations.ghost_of(node),
+                target=arrival.directory,
+                new_name=encode(arrival.name),
+            )
+            try:
+                if itself and is_directory:
+                    os.stat(path, dir_fd=folder, follow_symlinks=False)  # not with two directories locked
+                    doing.haunted = False
+                reenacted.move(folder, path, new_path)
+            except OSError as error:
+                if error.errno in _ENDED:
+                    raise
+                logger.debug("%s is not moved yet: %s", os.fsdecode(path), error)
+                if error.errno in (errno.EACCES, errno.EPERM) and not (itself and is_directory):
+                    return False
+                self._forget(note.directory, doing.name)
+                self._forget(arrival.directory, doing.new_name)
+            else:
+                return True
+        return False
 
-def _make(folder: int, place: bytes, node: Node) -> None:
-    if node.file_type == stat.S_IFDIR:
-        os.mkdir(place, 0o700, dir_fd=folder)
-    elif node.file_type == stat.S_IFLNK:
-        os.symlink(b"-", place, dir_fd=folder)
-    else:
-        device = node.file_type in (stat.S_IFCHR, stat.S_IFBLK)
-        number = cast("SpecialNode", node).rdev if device else 0
-        os.mknod(place, node.file_type | 0o600, number, dir_fd=folder)
+    def _lost(self, folder: int, node: Node) -> None:
+        """Announce to those who watch it the end of a node without a name, and of what is below it."""
+        if node is self._operations.root or parents_of(node):
+            return
+        self._ended(folder, node)
+        waiting = [node]
+        while waiting:
+            above = waiting.pop()
+            if above.file_type != stat.S_IFDIR:
+                continue
+            for _, child in cast("Dir", above).children_snapshot():
+                if self._operations.is_known(child) and len(parents_of(child)) == 1:
+                    self._ended(folder, child)
+                    waiting.append(child)
+
+    def _ended(self, folder: int, node: Node) -> None:
+        operations = self._operations
+        if not operations.is_known(node):
+            return
+        name = b".fusetree." + secrets.token_hex(8).encode()
+        operations.announcing = Announcing(directory=operations.root, name=name, ghost=node, gone=True)
+        try:
+            os.stat(name, dir_fd=folder, follow_symlinks=False)
+        finally:
+            self._forget(operations.root, name)
+
+    def _forget(self, directory: Dir, name: bytes) -> None:
+        """Have the kernel ask for a name again."""
+        with contextlib.suppress(OSError, SessionClosedError):
+            number = self._operations.inode_table.node_id(directory)
+            if number:
+                self._session.invalidate_entry(number, name, wait=True)

@@ -308,7 +308,8 @@ def mount(
             mounts of the same tree hear of what is written when the file is closed, and such a mount counts
             as one of the two that may be stacked on each other (overlayfs).
         events: let programs that watch the mount by inotify(7) see what this program changes, too, as far
-            as the kernel lets us: IN_MODIFY, IN_ATTRIB, IN_CREATE, IN_DELETE.  It cannot go with `ro`.
+            as the kernel lets us: IN_MODIFY, IN_CLOSE_WRITE, IN_ATTRIB, IN_CREATE, IN_DELETE, moves,
+            IN_DELETE_SELF.  It cannot go with `ro`.
         ro: mount read-only; every write is refused with EROFS.
         allow_other: let other users in.  For everybody but root it needs `user_allow_other` in
             `/etc/fuse.conf`.
