@@ -58,6 +58,49 @@ def test_notes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(notes.take()) == 2
 
 
+def test_what_is_removed_is_what_was_there_or_what_nobody_has_heard_of() -> None:
+    notes, directory, one, other, third = Announcements(), Dir(), File(b"1"), File(b"2"), File(b"3")
+    notes.name_removed(directory, "x", one, None, known=True)
+    notes.name_set(directory, "x", other, None, replaced=None)
+    notes.name_removed(directory, "x", other, None, known=False)
+    for child in (one, other):
+        notes.name_set(directory, "tmp", child, None, replaced=third)
+        notes.name_removed(directory, "tmp", child, None, known=False)
+    x, tmp = notes.take()
+    assert isinstance(x, ChangedName)
+    assert isinstance(tmp, ChangedName)
+    assert (x.removed, x.fresh, x.lost) == (one, False, [one])
+    assert (tmp.removed, tmp.fresh, tmp.lost) == (other, True, [third, third])
+    assert x.removed_at < x.set_at < tmp.set_at < tmp.removed_at
+
+
+def test_notes_that_are_put_back_come_first_and_take_in_what_came_since() -> None:
+    notes, directory, one, other = Announcements(), Dir(), File(b"1"), File(b"2")
+    notes.name_removed(directory, "x", one, None, known=False)
+    notes.changed(one, Change.ATTRIBUTES, None)
+    taken = notes.take()
+    notes.name_set(directory, "y", one, None, replaced=None)
+    notes.name_set(directory, "x", other, None, replaced=None)
+    notes.changed(one, Change.ALL, None)
+    notes.again(taken)
+    assert notes.some.is_set()
+    x, node, y = notes.take()
+    assert [x, node] == taken
+    assert isinstance(x, ChangedName)
+    assert isinstance(y, ChangedName)
+    assert isinstance(node, ChangedNode)
+    assert (x.removed, x.child, x.fresh) == (one, other, False)
+    assert (node.content, node.attributes) == (True, True)
+    assert (y.name, y.child) == ("y", one)
+    x.removal_done = True
+    notes.name_set(directory, "x", one, None, replaced=None)
+    notes.name_removed(directory, "x", one, None, known=False)
+    notes.again([x])
+    (x,) = notes.take()
+    assert isinstance(x, ChangedName)
+    assert (x.removed, x.removal_done, x.fresh) == (one, False, True)
+
+
 def test_nothing_is_noted_after_close() -> None:
     notes = Announcements()
     notes.close()
