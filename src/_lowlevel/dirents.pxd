@@ -12,6 +12,7 @@ cdef class ReaddirToken:
     cdef size_t c_used
     cdef fuse_req_t c_req      # borrowed from the Request; NULL once that was answered
     cdef bint c_plus           # READDIRPLUS: entries carry attributes and raise lookup counts
+    cdef bint c_checks         # what the kernel would refuse of an entry is an exception
     cdef list counted          # inodes whose lookup count this reply raises, for the undo
     cdef readonly uint64_t inode        # the directory
     # filled from an inode table: what it and the directory counted before

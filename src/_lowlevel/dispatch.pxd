@@ -2,7 +2,7 @@
 """From a Request to the handler, and from what it returns to the reply."""
 
 from fusetree._lowlevel.capture cimport OP_COUNT
-from fusetree._lowlevel.exchange cimport Exchange, Undo
+from fusetree._lowlevel.exchange cimport Exchange, Undo, check_t
 from fusetree._lowlevel.meter cimport Meter
 from fusetree._lowlevel.request cimport Request
 
@@ -11,6 +11,7 @@ cdef class Dispatcher:
     cdef list c_handlers            # by opcode; None where there is no handler
     cdef Exchange c_exchanges[OP_COUNT]     # by opcode; filled once
     cdef readonly Meter meter       # how long handlers take, while somebody wants to know
+    cdef bint checks                # answers that the kernel would refuse are told, see acceptable.pyx
     cdef object c_future_type       # concurrent.futures.Future
     cdef dict c_parked              # token -> (request, future)
     cdef object c_tokens
@@ -33,5 +34,7 @@ cdef class Dispatcher:
     cdef int reply(self, Request request, object result) except -1
     cdef int answer(self, Request r, object result) except -1
     cdef int take_back(self, Request r, object result, Undo undo) except -1
+    cdef int check(self, check_t check, Request r, object result) except -1
+    cdef int undo_listing(self, Request r) except -1
     cdef int undo(self, object handler, object argument) except -1
     cdef int undo_lookup(self, Request r, unsigned long long ino) except -1

@@ -12,6 +12,7 @@ Rule 4: handlers are looked up once, when the session is made; a request costs n
 from libc.errno cimport EEXIST, EIO, ENODATA, ENOSYS
 from libc.string cimport memset
 
+from fusetree._lowlevel.acceptable cimport enter_checks
 from fusetree._lowlevel.answers cimport table_forget
 from fusetree._lowlevel.attributes cimport EntryAttributes
 from fusetree._lowlevel.capture cimport (
@@ -72,6 +73,7 @@ from fusetree._lowlevel.exchange cimport (
     UNDO_OPEN,
     UNDO_OPENDIR,
     Undo,
+    check_t,
 )
 from fusetree._lowlevel.exchange_devices cimport enter_devices
 from fusetree._lowlevel.exchange_files cimport enter_files
@@ -125,16 +127,20 @@ cdef class Dispatcher:
         ``except`` block; returns the errno to answer with.  It may raise: then EIO is answered and the
         exception leaves :meth:`call`.
     :param after_error: called after such an exception was answered, or None.
+    :param checks: what the kernel would refuse of an answer without a word is an exception, too.
     """
 
-    def __init__(self, dict handlers not None, on_error, after_error=None):
+    def __init__(self, dict handlers not None, on_error, after_error=None, checks=True):
         self.c_handlers = [None] * OP_COUNT
         memset(self.c_exchanges, 0, sizeof(self.c_exchanges))
         enter_names(self.c_exchanges)
         enter_inodes(self.c_exchanges)
-        enter_files(self.c_exchanges)
+        enter_files(self.c_exchanges, checks)
         enter_locks(self.c_exchanges)
         enter_devices(self.c_exchanges)
+        self.checks = checks
+        if checks:
+            enter_checks(self.c_exchanges)
         for name, handler in handlers.items():
             for opcode in HANDLER_OPCODES[name]:
                 self.c_handlers[opcode] = handler
@@ -241,6 +247,11 @@ cdef class Dispatcher:
             request.fail_with(errno)
             if self.meter.c_until and request.c_began:
                 self.meter.record(request.c_opcode, request.c_began, True)
+        if isinstance(request.other, ReaddirToken):
+            try:
+                self.undo_listing(request)
+            except Exception as again:
+                self.on_error(request, again)
         if is_bug and self.after_error is not None:
             self.after_error()
         return 0
@@ -300,6 +311,12 @@ cdef class Dispatcher:
                 result.close()              # no loop serves any more: everything is taken back by destroy()
         return 0
 
+    cdef int undo_listing(self, Request r) except -1:
+        cdef list counted = (<ReaddirToken>r.other).counted
+        while counted:
+            self.undo_lookup(r, counted.pop())
+        return 0
+
     cdef int undo_lookup(self, Request r, unsigned long long ino) except -1:
         # Where there is a table, it has the counts.
         if r.c_state.table != NULL:
@@ -318,9 +335,23 @@ cdef class Dispatcher:
             go_out(r.c_state)
 
     cdef int answer(self, Request r, object result) except -1:
-        cdef int rc = self.c_exchanges[r.c_opcode].reply(r, result)
+        cdef check_t check = self.c_exchanges[r.c_opcode].check
+        cdef int rc
+        if check != NULL:
+            self.check(check, r, result)
+        rc = self.c_exchanges[r.c_opcode].reply(r, result)
         if rc < 0 and self.c_exchanges[r.c_opcode].undo != UNDO_NOTHING:
             self.take_back(r, result, self.c_exchanges[r.c_opcode].undo)
+        return 0
+
+    cdef int check(self, check_t check, Request r, object result) except -1:
+        try:
+            check(r, result)
+        except (TypeError, ValueError):
+            # A listing is taken back by `fail`, as when its handler raises.
+            if self.c_exchanges[r.c_opcode].undo in (UNDO_LOOKUP, UNDO_CREATE):
+                self.take_back(r, result, self.c_exchanges[r.c_opcode].undo)
+            raise
         return 0
 
     cdef int take_back(self, Request r, object result, Undo undo) except -1:
@@ -329,8 +360,7 @@ cdef class Dispatcher:
             if self.releasedir is not None:
                 self.undo(self.releasedir, handle_of(result))
         elif undo == UNDO_LISTING:
-            for ino in (<ReaddirToken>r.other).counted:
-                self.undo_lookup(r, ino)
+            self.undo_listing(r)
         if (undo == UNDO_OPEN or undo == UNDO_CREATE) and self.release is not None:
             self.undo(self.release, handle_of(result[0] if undo == UNDO_CREATE else result))
         if undo == UNDO_LOOKUP or undo == UNDO_CREATE:

@@ -12,6 +12,8 @@ ctypedef object (*call_t)(Request r, object handler)
 # Answers with the result, and returns what libfuse said: 0, or a negative errno when nobody got the answer. A
 # result that can not be raises TypeError or ValueError, and the request is still open.
 ctypedef int (*reply_t)(Request r, object result) except? -1
+# Raises the same where the kernel would refuse the answer without a word, see acceptable.pyx.
+ctypedef int (*check_t)(Request r, object result) except -1
 
 cdef enum Undo:
     UNDO_NOTHING = 0
@@ -24,6 +26,7 @@ cdef enum Undo:
 cdef struct Exchange:
     call_t call                # NULL: no such opcode
     reply_t reply
+    check_t check              # NULL: none
     Undo undo
 
 

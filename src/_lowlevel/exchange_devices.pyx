@@ -102,6 +102,10 @@ cdef int reply_ioctl(Request r, object result) except? -1:
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     except TypeError:
         raise wrong_type(r, WHAT_IOCTL, result) from None
+    except (BufferError, ValueError) as exc:
+        raise TypeError(
+            f"handler {r.operation!r} returned a buffer whose bytes can not be had in one piece ({exc}); "
+            "return bytes(...) of it") from exc
     try:
         if view.len > r.c_other_off:
             raise ValueError(f"handler 'ioctl' may hand out {r.c_other_off} bytes and returned {view.len}")

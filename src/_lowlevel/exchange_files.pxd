@@ -3,4 +3,4 @@
 
 from fusetree._lowlevel.exchange cimport Exchange
 
-cdef void enter_files(Exchange *table)
+cdef void enter_files(Exchange *table, bint checks)

@@ -18,7 +18,7 @@ from fusetree._lowlevel.capture cimport (
     OP_WRITE,
 )
 from fusetree._lowlevel.dirents cimport ReaddirToken
-from fusetree._lowlevel.exchange cimport UNDO_LISTING, UNDO_OPEN, UNDO_OPENDIR, enter
+from fusetree._lowlevel.exchange cimport UNDO_LISTING, UNDO_OPEN, UNDO_OPENDIR, call_t, enter
 from fusetree._lowlevel.reply cimport (
     reply_count,
     reply_data,
@@ -56,6 +56,13 @@ cdef object call_fsync(Request r, object handler):
 
 
 cdef object call_readdir(Request r, object handler):
+    cdef ReaddirToken token = ReaddirToken.wrap(r.c_req, r.c_size, r.c_opcode == OP_READDIRPLUS, r.c_ino)
+    token.c_checks = True
+    r.other = token
+    return handler(r.c_fh, r.c_off, token)
+
+
+cdef object call_readdir_unchecked(Request r, object handler):
     r.other = ReaddirToken.wrap(r.c_req, r.c_size, r.c_opcode == OP_READDIRPLUS, r.c_ino)
     return handler(r.c_fh, r.c_off, r.other)
 
@@ -73,7 +80,8 @@ cdef object call_lseek(Request r, object handler):
     return handler(r.c_ino, r.c_fh, r.c_off, <int>r.c_number, r.ctx)
 
 
-cdef void enter_files(Exchange *table):
+cdef void enter_files(Exchange *table, bint checks):
+    cdef call_t listing = call_readdir if checks else call_readdir_unchecked
     enter(table, OP_OPEN, call_open, reply_open, UNDO_OPEN)
     enter(table, OP_READ, call_read, reply_data)
     enter(table, OP_WRITE, call_write, reply_written)
@@ -81,8 +89,8 @@ cdef void enter_files(Exchange *table):
     enter(table, OP_RELEASE, call_handle, reply_success)
     enter(table, OP_FSYNC, call_fsync, reply_success)
     enter(table, OP_OPENDIR, call_opendir, reply_open, UNDO_OPENDIR)
-    enter(table, OP_READDIR, call_readdir, reply_directory, UNDO_LISTING)
-    enter(table, OP_READDIRPLUS, call_readdir, reply_directory, UNDO_LISTING)
+    enter(table, OP_READDIR, listing, reply_directory, UNDO_LISTING)
+    enter(table, OP_READDIRPLUS, listing, reply_directory, UNDO_LISTING)
     enter(table, OP_RELEASEDIR, call_handle, reply_success)
     enter(table, OP_FSYNCDIR, call_fsync, reply_success)
     enter(table, OP_FALLOCATE, call_fallocate, reply_success)

@@ -71,8 +71,14 @@ cdef extern from * nogil:
     void ft_reply_mapped(fuse_req_t req, const void *data, size_t size)
 
 
+cdef str WHAT_NAMES = "names of xattrs, each as bytes"
+
+
 cdef TypeError wrong_type(Request request, object wanted, object result):
-    return TypeError(f"handler {request.operation!r} must return {wanted}, not {type(result).__name__}")
+    cdef str found = type(result).__name__
+    if type(result) is tuple:
+        found = f"a tuple ({', '.join([type(one).__name__ for one in result])})"
+    return TypeError(f"handler {request.operation!r} must return {wanted}, not {found}")
 
 
 cdef object number_within(Request r, object result, object least, object most, str what):
@@ -199,7 +205,11 @@ cdef int fill_open(Request r, fuse_file_info *fi, object result) except? -1:
     if isinstance(result, FileInfo):
         (<FileInfo>result).apply(fi)
     elif isinstance(result, int):
-        fi.fh = result
+        try:
+            fi.fh = result
+        except OverflowError:
+            raise ValueError(
+                f"handler {r.operation!r} returned {result}; a file handle is from 0 to 2**64 - 1") from None
     else:
         raise wrong_type(r, "FileInfo or an int (the file handle)", result)
     return 0
@@ -339,7 +349,19 @@ cdef int reply_xattr(Request r, object result) except? -1:
 
 cdef int reply_names(Request r, object result) except? -1:
     """Names of xattrs, each ended by a NUL (listxattr(2))."""
-    return reply_xattr(r, b"".join([bytes(name) + b"\0" for name in result]))
+    cdef list names = []
+    if isinstance(result, (bytes, str, bytearray)):
+        raise wrong_type(r, WHAT_NAMES, result)
+    try:
+        found = iter(result)
+    except TypeError:
+        raise wrong_type(r, WHAT_NAMES, result) from None
+    for name in found:
+        if not isinstance(name, (bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"handler {r.operation!r} must return {WHAT_NAMES}; {name!r} is a {type(name).__name__}")
+        names.append(bytes(name) + b"\0")
+    return reply_xattr(r, b"".join(names))
 
 
 cdef int reply_statx(Request r, object result) except? -1:

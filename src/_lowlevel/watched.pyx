@@ -17,8 +17,8 @@ cdef class WatchedDispatcher(Dispatcher):
 
     cdef dict c_running             # ident of a thread -> the request whose handler it runs
 
-    def __init__(self, dict handlers not None, on_error, after_error=None):
-        Dispatcher.__init__(self, handlers, on_error, after_error)
+    def __init__(self, dict handlers not None, on_error, after_error=None, checks=True):
+        Dispatcher.__init__(self, handlers, on_error, after_error, checks)
         self.c_running = {}
 
     cpdef object call(self, Request request):

@@ -69,7 +69,7 @@ class Recorder(lowlevel.Operations):
     def mknod(
         self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: lowlevel.RequestContext
     ) -> Any:
-        return self._did("mknod", attributes(), parent_inode, name, mode, rdev)
+        return self._did("mknod", attributes(mode=mode), parent_inode, name, mode, rdev)
 
     def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: lowlevel.RequestContext) -> Any:
         return self._did("mkdir", attributes(mode=stat.S_IFDIR | 0o755), parent_inode, name, mode)

@@ -45,7 +45,7 @@ class Operations:
     ``link`` and each entry that ``readdir_reply`` took raises it by one, ``forget`` lowers it.  While it is
     above zero the inode number must stay valid, even when no name leads to it any more.  A count that an
     answer raised but that did not reach the kernel is taken back by a call of ``forget``, an open file that
-    did not by a call of ``release``.
+    did not by a call of ``release``.  So it is with the entries of a listing whose handler failed.
 
     An ordinary handler that has to wait for something may return a ``concurrent.futures.Future``: it holds no
     thread, and the request is answered when the future gets its result or exception.  When the caller gives
@@ -69,6 +69,10 @@ class Operations:
     #: counts.  False: by plain READDIR, where ``readdir_reply`` tells no more than name, inode and type, and
     #: **raises no lookup count**.
     readdirplus: ClassVar[bool] = True
+    #: What the kernel would refuse of an answer without a word (attributes without a file type, of another
+    #: inode, a value of a handler that has none to return) is an error in the log that names the handler; the
+    #: caller gets EIO.
+    checks_answers: ClassVar[bool] = True
     #: The kernel may cache link targets.
     cache_symlinks: ClassVar[bool] = False
     #: A table that answers in C what it knows, before any handler is asked.

@@ -97,9 +97,13 @@ class Session(Notifying):
         self._failures = Failures(operations.describe, strict=strict, stop=self._stop_from_handler)
         self._watchdog: Watchdog | None = None
         if chosen.watchdog is None:
-            self._dispatcher = Dispatcher(handlers, self._failures, self._failures.answered)
+            self._dispatcher = Dispatcher(
+                handlers, self._failures, self._failures.answered, operations.checks_answers
+            )
         else:
-            watched = WatchedDispatcher(handlers, self._failures, self._failures.answered)
+            watched = WatchedDispatcher(
+                handlers, self._failures, self._failures.answered, operations.checks_answers
+            )
             self._dispatcher = watched
             self._watchdog = Watchdog(chosen.watchdog, watched, self._waiting, self._failures.where)
         self._connection = Connection(
