@@ -117,7 +117,7 @@ def test_every_kind_of_object_is_a_tree() -> None:
         *("limits", "cpu", "ratio", "many."),
         *("checked", "level"),
         *("pair", "left", "right"),
-        *("plain", "failing", "name"),
+        *("plain", "failing", "absent", "name"),
         *("slotted", "a"),
         *("list", "0", "1", "deep"),
         *("set", "when", "level", "path", "decimal", "none", "raw", "opaque"),
@@ -134,6 +134,31 @@ def test_every_kind_of_object_is_a_tree() -> None:
     assert text(root, "raw") == "\x00\x01"
     assert "lock" in text(root, "opaque")
     assert all(node.mode & 0o222 == 0 for _, node in root.items())
+
+
+def test_what_is_listed_is_there() -> None:
+    """Properties are not asked by a listing, so they are there whatever they raise."""
+
+    @dataclasses.dataclass
+    class Later:
+        name: str = "a"
+        value: int = dataclasses.field(init=False)
+
+        @property
+        def lost(self) -> int:
+            return int({"other": 1}["key"])
+
+    root = expose({"plain": Plain(), "slotted": Slotted(), "later": Later()})
+    for name, directory in root.items():
+        assert isinstance(directory, Dir)
+        assert [child for child in directory if directory.child(child) is None] == [], name
+    assert root["slotted"].keys() == ["a"]  # type: ignore[attr-defined]
+    assert root["later"].keys() == ["name", "lost"]  # type: ignore[attr-defined]
+    with raises_errno(errno.ENODATA):
+        text(root, "plain/absent")
+    for path in ("plain/failing", "later/lost"):
+        with pytest.raises(RuntimeError):
+            text(root, path)
 
 
 def test_a_module_shows_its_state_and_not_its_code() -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import inspect
 import os
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from fusetree.nodes.action import ActionOptions
 from fusetree.nodes.base import Node
 from fusetree.nodes.codecs import codec_for
-from fusetree.nodes.computed import MARK, ComputedFile, Marked
+from fusetree.nodes.computed import MARK, ComputedFile, Marked, check_called_bare
 from fusetree.nodes.file import File
 from fusetree.nodes.registry import registered_for
 
@@ -70,14 +70,6 @@ def as_node(value: Any) -> Node:
 
 def _from_function(function: Any) -> Node:
     marked = getattr(function, MARK, None)
-    if isinstance(marked, Marked):
-        return marked.make(function)
-    try:
-        signature = inspect.signature(function)
-    except ValueError:  # a builtin that does not tell
-        return ComputedFile(function)
-    try:
-        signature.bind()
-    except TypeError as error:
-        raise TypeError(f"{function!r} cannot be a file, it is called without arguments: {error}") from None
-    return ComputedFile(function)
+    if not isinstance(marked, ActionOptions):
+        check_called_bare(function)
+    return marked.make(function) if isinstance(marked, Marked) else ComputedFile(function)

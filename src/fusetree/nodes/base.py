@@ -60,6 +60,8 @@ _ALL: Final = Change.ALL
 
 def check_mode(mode: int) -> int:
     """Permission bits as they were given, or ValueError: the file type is not part of them."""
+    if not hasattr(mode, "__index__"):
+        raise TypeError(f"mode is an int of permission bits, such as 0o644, not {mode!r}")
     mode = operator.index(mode)
     if not 0 <= mode <= 0o7777:
         raise ValueError(f"mode {mode:#o} is not between 0 and 0o7777: it holds permission bits only")
@@ -69,6 +71,10 @@ def check_mode(mode: int) -> int:
 def _check_owner(number: int | None) -> int | None:
     if number is None:
         return None
+    if not hasattr(number, "__index__"):
+        raise TypeError(
+            f"uid and gid are numbers, not {number!r}; the modules pwd and grp know those of names"
+        )
     number = operator.index(number)
     if not 0 <= number < 0xFFFF_FFFF:
         raise ValueError(f"{number} is not a user or group id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, overload
@@ -14,11 +15,12 @@ from fusetree.nodes.hints import hints_of
 from fusetree.nodes.names import check_name
 from fusetree.nodes.owed import Owed
 from fusetree.nodes.rendered import render
+from fusetree.nodes.stamps import check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["MARK", "ComputedFile", "ComputedOptions", "Marked", "computed", "mark"]
+__all__ = ["MARK", "ComputedFile", "ComputedOptions", "Marked", "check_called_bare", "computed", "mark"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -61,6 +63,25 @@ def mark(function: _F, options: Marked) -> _F:
     return function
 
 
+def check_called_bare(function: Callable[..., Any], *bound: object) -> None:
+    """Refuse to make a file of what cannot be called without arguments.
+
+    Arguments:
+        function: The function.
+        bound: What it gets all the same: the object, if it is a method.
+
+    Raises:
+        TypeError: It has parameters without a default.
+    """
+    try:
+        inspect.signature(function).bind(*bound)
+    except ValueError:  # a builtin that does not tell
+        return
+    except TypeError as error:
+        name = getattr(function, "__qualname__", repr(function))
+        raise TypeError(f"{name} cannot be a file, it is called without arguments: {error}") from None
+
+
 class ComputedOptions(Marked):
     """What `computed` was told."""
 
@@ -78,8 +99,7 @@ class ComputedOptions(Marked):
             raise ValueError(f"a computed file cannot be written: mode {mode:#o} has write bits")
         if size not in (None, "exact"):
             raise ValueError(f'size is "exact" or None, not {size!r}')
-        if not ttl >= 0:
-            raise ValueError(f"ttl is a number of seconds, at least 0, not {ttl!r}")
+        check_seconds(ttl)
         self.exact = size == "exact"
         self.ttl = float(ttl)
 

@@ -11,7 +11,7 @@ import attrs
 from fusetree.nodes.base import Node, dataclass_transform
 from fusetree.nodes.capabilities import CAPABILITIES
 from fusetree.nodes.children import set_child_field
-from fusetree.nodes.computed import MARK, Marked
+from fusetree.nodes.computed import MARK, ComputedOptions, Marked, check_called_bare
 from fusetree.nodes.declared import Declared, attributes_of
 from fusetree.nodes.directory import Dir
 from fusetree.nodes.fields import ENTRY
@@ -131,6 +131,9 @@ def _check_names(cls: type[Node]) -> None:
                 other = name.strip("_") + "_"
                 advice = f"the attribute otherwise, and name the file: {other}: ... = entry(name={name!r})"
             raise TypeError(f"{cls.__name__}.{name}: every node has {name!r} for itself. Call {advice}")
+    for method in marks.values():
+        if isinstance(getattr(method, MARK), ComputedOptions) and inspect.isfunction(method):
+            check_called_bare(method, cls)
 
 
 def _annotated_names(cls: type) -> list[str]:

@@ -9,6 +9,7 @@ from fusetree.nodes.base import Node, node_class
 from fusetree.nodes.leaves import leaf_codec
 from fusetree.nodes.live import LiveDir
 from fusetree.nodes.manner import Manner, directory_mode
+from fusetree.nodes.stamps import check_seconds
 from fusetree.nodes.views import FunctionView, MappingView, NamedView, SequenceView, View, view_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def expose(
         raise TypeError(f"a {type(obj).__name__} has no parts to be files: put it into a dict")
     if depth < 1:
         raise ValueError(f"depth is a number of levels, at least 1, not {depth}")
-    manner = Manner(writable=writable, depth=depth, ttl=_seconds(ttl))
+    manner = Manner(writable=writable, depth=depth, ttl=check_seconds(ttl))
     mode = directory_mode(view, manner) if mode is None else mode
     return LiveDir(obj, manner, mode=mode, uid=uid, gid=gid, ino=ino)
 
@@ -117,7 +118,7 @@ class MappingDir(LiveDir):
             exact=True,
             new=new,
             new_directory=new_directory,
-            ttl=_seconds(ttl),
+            ttl=check_seconds(ttl),
         )
         mode = directory_mode(MappingView(mapping), manner) if mode is None else mode
         LiveDir.__init__(self, mapping, manner, mode=mode, uid=uid, gid=gid, ino=ino)
@@ -153,7 +154,7 @@ class CollectionDir(LiveDir):
     ) -> None:
         if name is None and not isinstance(view_of(collection), SequenceView):
             raise TypeError(f"the items of a {type(collection).__name__} have no order: say name=")
-        manner = Manner(exact=True, ttl=_seconds(ttl))
+        manner = Manner(exact=True, ttl=check_seconds(ttl))
         value = collection if name is None else (collection, name)
         LiveDir.__init__(self, value, manner, mode=mode, uid=uid, gid=gid, ino=ino)
         self._named_ = name is not None
@@ -194,14 +195,14 @@ class DynamicDir(LiveDir):
         gid: int | None = None,
         ino: int = 0,
     ) -> None:
-        manner = Manner(exact=True, depth=depth, ttl=_seconds(ttl))
+        functions: list[Any] = [lookup] if names is None else [lookup, names]
+        if not all(map(callable, functions)):
+            raise TypeError(
+                "lookup and names of a DynamicDir are functions, the one called with a name, the other "
+                f"without arguments, not {lookup!r} and {names!r}"
+            )
+        manner = Manner(exact=True, depth=depth, ttl=check_seconds(ttl))
         LiveDir.__init__(self, (lookup, names), manner, mode=mode, uid=uid, gid=gid, ino=ino)
 
     def _view_(self) -> View:
         return FunctionView(self._object_)
-
-
-def _seconds(ttl: float) -> float:
-    if not ttl >= 0:
-        raise ValueError(f"ttl is a number of seconds, at least 0, not {ttl!r}")
-    return float(ttl)

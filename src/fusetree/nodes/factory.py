@@ -59,8 +59,16 @@ class FactoryDir(Dir):
         Dir.__init__(self, children, mode, uid=uid, gid=gid, ino=ino)
         self._make_ = make
         self._destroy_ = destroy
-        parameter = inspect.signature(make).parameters.get("name")
+        signature = inspect.signature(make)
+        parameter = signature.parameters.get("name")
         self._named_ = parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY
+        try:
+            signature.bind(**({"name": ""} if self._named_ else {}))
+        except TypeError as error:
+            raise TypeError(
+                f"{make!r} cannot make what mkdir(2) asks for: it is called with `name` at most, by keyword "
+                f"({error})"
+            ) from None
 
     def make(self, name: str) -> Dir:
         """Make an object as mkdir(2) would, and put it here.

@@ -1,4 +1,4 @@
-"""The clock that changes are stamped with."""
+"""The clock that changes are stamped with, and what is said in seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["now_ns", "read_clock"]
+__all__ = ["check_seconds", "now_ns", "read_clock"]
 
 # CLOCK_REALTIME_COARSE of Linux, the clock that the kernel stamps files with: a tick of 1-10 ms, and quick
 # to read.
@@ -27,6 +27,20 @@ def _clock() -> Callable[[], int]:
 
 #: The same time, for who keeps only one of it.
 read_clock: Final = _clock()
+
+
+def check_seconds(ttl: float) -> float:
+    """A `ttl` as it was given.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is below 0, or not a number.
+    """
+    if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
+        raise TypeError(f"ttl is a number of seconds, not {ttl!r}")
+    if not ttl >= 0:
+        raise ValueError(f"ttl is a number of seconds, at least 0, not {ttl!r}")
+    return float(ttl)
 
 
 def now_ns() -> int:

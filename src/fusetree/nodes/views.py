@@ -13,8 +13,10 @@ what the object raises; `fusetree.nodes.live` makes errnos of it.
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
+import os
 import sys
 import types
 import typing
@@ -193,7 +195,7 @@ class ObjectView(View):
         return type(self.value)
 
     def names(self) -> list[str]:
-        names: dict[str, None] = dict.fromkeys(_declared_names(self.kind))
+        names: dict[str, None] = dict.fromkeys(filter(self._has, _declared_names(self.kind)))
         own = getattr(self.value, "__dict__", None)
         if own is not None:
             names.update(dict.fromkeys(_settled(lambda: [k for k, v in own.items() if not is_code(v)])))
@@ -205,10 +207,27 @@ class ObjectView(View):
         own = getattr(self.value, "__dict__", {})
         if name not in own and name not in _declared_names(self.kind):
             raise KeyError(name)
-        value = getattr(self.value, name)
+        value = self._value(name)
         if is_code(value):
             raise KeyError(name)
         return value
+
+    def _value(self, name: str) -> Any:
+        """The value of an attribute. A property is there whatever it raises: it has no value then
+        (AttributeError: ENODATA), or fails.
+        """
+        try:
+            return getattr(self.value, name)
+        except (AttributeError, LookupError) as error:
+            if not _is_property(self.kind, name):
+                raise
+            if isinstance(error, AttributeError):
+                raise OSError(errno.ENODATA, os.strerror(errno.ENODATA)) from error
+            raise RuntimeError(f"the property {name!r} of {self.kind.__name__} failed: {error!r}") from error
+
+    def _has(self, name: str) -> bool:
+        """Whether an attribute that the class declares has a value by now; properties are not asked."""
+        return _is_property(self.kind, name) or hasattr(self.value, name)
 
     def annotation(self, name: str) -> Any:
         if isinstance(self.value, types.ModuleType):
@@ -244,13 +263,13 @@ class FieldsView(ObjectView):
 
     def names(self) -> list[str]:
         kind = self.kind
-        names = dict.fromkeys((*(_field_names(kind) or ()), *_properties(kind)))
+        names = dict.fromkeys((*filter(self._has, _field_names(kind) or ()), *_properties(kind)))
         return [name for name in names if is_public(name)]
 
     def get(self, name: str) -> Any:
         kind = self.kind
         if is_public(name) and (name in (_field_names(kind) or ()) or name in _properties(kind)):
-            return getattr(self.value, name)
+            return self._value(name)
         raise KeyError(name)
 
     def settable(self, name: str) -> bool:
@@ -389,6 +408,10 @@ def _declared_names(kind: Any) -> tuple[str, ...]:
             ):
                 found[name] = None
     return tuple(found)
+
+
+def _is_property(kind: Any, name: str) -> bool:
+    return isinstance(getattr(kind, name, None), (property, functools.cached_property))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -33,6 +33,8 @@ class Space:
 
     def __init__(self, max_bytes: int | None = None, max_inodes: int | None = None) -> None:
         for name, limit in (("max_bytes", max_bytes), ("max_inodes", max_inodes)):
+            if limit is not None and not hasattr(limit, "__index__"):
+                raise TypeError(f"{name} is an int or None, not {limit!r}")
             if limit is not None and limit < 0:
                 raise ValueError(f"{name} is 0 or more, not {limit}")
         self.max_bytes = max_bytes
