@@ -4,9 +4,8 @@
 from libc.stdint cimport int64_t
 
 from fusetree._lowlevel.buffers cimport Storage
-from fusetree._lowlevel.capture cimport Captured, SessionState
+from fusetree._lowlevel.capture cimport SessionState
 from fusetree._lowlevel.inodes cimport InodeTable
-from fusetree._lowlevel.libfuse.common cimport fuse_buf
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_session
 from fusetree._lowlevel.request cimport Request
 from fusetree._lowlevel.retrieves cimport Retrieves
@@ -33,7 +32,3 @@ cdef class Connection:
     cdef int detach_device(self) except -1
     cdef void leave(self) noexcept
     cdef Request next_request(self, ReceiveBuffer buffer)
-
-# Receives until a request needs Python: 1; 0 when the connection ended; else a negative errno (-EAGAIN: an
-# event loop serves, and there is nothing now).
-cdef int receive(fuse_session *session, SessionState *state, fuse_buf *buf, Captured *captured) noexcept nogil

@@ -18,19 +18,15 @@ Rule 3: after CLOSED nothing is written any more: late answers are swallowed (se
 import os
 
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.errno cimport EAGAIN, EINTR, EOPNOTSUPP, errno
+from libc.errno cimport EAGAIN, EOPNOTSUPP, errno
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from fusetree._lowlevel.capture cimport (
     OP_INIT,
-    OP_NONE,
     OP_NOTIFY_REPLY,
     Captured,
     Limits,
-    SessionState,
-    reset,
-    set_current,
 )
 from fusetree._lowlevel.capture_devices cimport register_devices
 from fusetree._lowlevel.capture_files cimport register_files
@@ -49,7 +45,6 @@ from fusetree._lowlevel.libfuse.common cimport (
     FUSE_CAP_READDIRPLUS_AUTO,
     FUSE_CAP_SPLICE_READ,
     FUSE_CAP_SPLICE_WRITE,
-    fuse_buf,
 )
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_custom_io,
@@ -58,12 +53,9 @@ from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_session_custom_io,
     fuse_session_destroy,
     fuse_session_exit,
-    fuse_session_exited,
     fuse_session_fd,
     fuse_session_mount,
     fuse_session_new,
-    fuse_session_process_buf,
-    fuse_session_receive_buf,
     fuse_session_unmount,
 )
 from fusetree._lowlevel.libfuse.opt cimport fuse_args, fuse_opt_free_args
@@ -79,6 +71,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_init,
 )
 from fusetree._lowlevel.libfuse.posix cimport CLOCK_MONOTONIC
+from fusetree._lowlevel.receiving cimport has_exited, receive
 from fusetree._lowlevel.request cimport Request
 from fusetree._lowlevel.retrieves cimport Retrieves
 from fusetree._lowlevel.packing cimport monotonic_ns
@@ -115,7 +108,6 @@ cdef extern from "compat.h" nogil:
 
 
 cdef enum:
-    BATCH = 64                    # answers from C at most, before an event loop gets a word in
     LINGER_NS = 50_000       # how long a loop waits in here for the next request, while they come quickly
     DRAIN_NS = 1_000_000     # ... and how long this may go on, before the loop sees to its other business
     MOST_IN_VAIN = 63
@@ -123,44 +115,6 @@ cdef enum:
 
 cdef class ReceiveBuffer:
     """Room for one request (1 MiB and a header); every thread that receives has its own."""
-
-
-cdef inline bint has_exited(fuse_session *session, SessionState *state) noexcept nogil:
-    return state.leaving or fuse_session_exited(session)
-
-
-cdef int receive(
-        fuse_session *session, SessionState *state, fuse_buf *buf, Captured *captured) noexcept nogil:
-    """Receive until a request needs Python: 1; 0 when the connection ended; else a negative errno.
-
-    What the inode table answers by itself is answered in here, without the GIL; for an event loop only so
-    much of it that the loop gets back to its other business (-EAGAIN then, as when there is nothing).
-    """
-    cdef int rc
-    cdef int answered = 0
-    while True:
-        reset(captured)
-        rc = fuse_session_receive_buf(session, buf)
-        if rc == -EINTR:
-            if has_exited(session, state):
-                return 0
-            if state.nonblocking:
-                return -EAGAIN
-            continue
-        if rc <= 0:
-            return rc
-        if has_exited(session, state):
-            return 0
-        set_current(captured)
-        fuse_session_process_buf(session, buf)
-        set_current(NULL)
-        if captured.opcode != OP_NONE:
-            return 1
-        if has_exited(session, state):
-            return 0
-        answered += 1
-        if answered >= BATCH and state.nonblocking:
-            return -EAGAIN
 
 
 cdef Limits limits_of(limits):

@@ -23,7 +23,7 @@ from libc.stdlib cimport calloc, free
 import os
 
 from fusetree._lowlevel.capture cimport OP_INIT, OP_NOTIFY_REPLY, SessionState
-from fusetree._lowlevel.connection cimport Connection, receive
+from fusetree._lowlevel.connection cimport Connection
 from fusetree._lowlevel.libfuse.lowlevel cimport fuse_session, fuse_session_exited, fuse_session_fd
 from fusetree._lowlevel.libfuse.pthread cimport (
     ft_bump,
@@ -33,6 +33,7 @@ from fusetree._lowlevel.libfuse.pthread cimport (
     pthread_mutex_lock,
     pthread_mutex_unlock,
 )
+from fusetree._lowlevel.receiving cimport receive
 from fusetree._lowlevel.request cimport Request, count_handler
 
 cdef extern from * nogil:
