@@ -49,7 +49,6 @@ from fusetree._lowlevel.libfuse.common cimport (
 from fusetree._lowlevel.libfuse.lowlevel cimport (
     fuse_custom_io,
     fuse_lowlevel_ops,
-    fuse_session,
     fuse_session_custom_io,
     fuse_session_destroy,
     fuse_session_exit,

@@ -139,13 +139,6 @@ class CopyFileRangeIn(NamedTuple):
     flags: int = 0
 
 
-@layout("Q")
-class CopyFileRangeOut(NamedTuple):
-    """Answer to COPY_FILE_RANGE_64; COPY_FILE_RANGE is answered as WRITE is."""
-
-    length: int
-
-
 @layout("I4xQII")
 class StatxIn(NamedTuple):
     """STATX."""

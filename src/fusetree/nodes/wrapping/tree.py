@@ -42,10 +42,6 @@ class WrapTree:
         """The wrapper that the program made; itself when it is gone."""
         return self._top()
 
-    def wrapper_of(self, inner: Node) -> Node | None:
-        """The wrapper of a node, if somebody knows one."""
-        return self._wrappers.get(id(inner))
-
     def wrapped(self, inner: Node, make: Callable[[], Node | None]) -> Node | None:
         """The wrapper of a node; made if there is none."""
         found = self._wrappers.get(id(inner))
