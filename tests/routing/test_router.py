@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fusetree import Attributes, Dir, File, Match, Router, tree
 from fusetree.routing.pattern import Comparison
@@ -134,6 +134,7 @@ TEXTS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(texts=st.lists(TEXTS, unique=True, max_size=9), name=st.text("ab1-.", min_size=1, max_size=6))
 def test_a_name_leads_to_one_place_whatever_the_order(texts: list[str], name: str) -> None:
     found = set()
@@ -340,6 +341,47 @@ def test_a_list_of_nothing_and_a_path_without_a_list_are_refused() -> None:
     router.file("/{rest:path}")(lambda rest: 0)
     with pytest.raises(ValueError, match="must tell which names are directories"):
         _ = router.node
+
+
+@pytest.mark.parametrize("complete", [False, None])
+@pytest.mark.parametrize("what", ["file /{x}", "list /{x}", "file /{x:path}"])
+def test_a_handler_for_new_names_where_every_name_is_there_is_refused(
+    what: str, complete: bool | None
+) -> None:
+    router = Router()
+    route = declare(router, what)
+    if what == "list /{x}":
+        router.file("/{x}/{y}")(lambda x, y: 0)
+    if what == "file /{x:path}":
+        router.list("/{x:path}", complete=False)(lambda x: ())
+    elif complete is not None:
+        router.list("/", complete=complete)(lambda: ())
+    route.create(lambda x: None)
+    with pytest.raises(ValueError, match=r"every name is, since no complete list of .* tells which are"):
+        _ = router.node
+
+
+def test_what_is_at_the_top_is_a_directory() -> None:
+    for declaration in ("file", "link"):
+        with pytest.raises(ValueError, match="the top of a router is a directory"):
+            getattr(Router(), declaration)("/")(lambda: "x")
+
+
+def test_mistakes_of_every_day_are_told_in_words() -> None:
+    router = Router()
+    with pytest.raises(TypeError, match=r'write @app\.file\("/path"\) above a function'):
+        router.file(lambda: "x")  # type: ignore[arg-type]  # @app.file without a path
+    with pytest.raises(TypeError, match="file '/a': mode is a number of permission bits such as 0o644"):
+        router.file("/a", mode="644")(lambda: "x")  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(TypeError, match="file '/a': ttl is a number of seconds, not '5'"):
+        router.file("/a", ttl="5")(lambda: "x")  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(TypeError, match=r"must take one parameter more .* it has none"):
+        router.file("/a")(lambda: "x").write(lambda: None)
+    with pytest.raises(TypeError, match=r"give an object of the class, Even\(\)"):
+        router.convertor("even", Even)
+    route = router.link("/l")(lambda: 5)
+    with pytest.raises(TypeError, match=r"link '/l': the handler must return where the link leads, .* not 5"):
+        route.target(route())
 
 
 def test_a_router_that_is_in_use_takes_no_more() -> None:

@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -751,3 +751,41 @@ def test_what_getattr_must_tell_is_said() -> None:
 
         class Async(PathOperations):
             async def init(self, path: str) -> None: ...  # type: ignore[override]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "said"),
+    [
+        ("readdir", None, "readdir() must return the names, not None"),
+        ("readdir", "ab", "readdir() must return the names, not 'ab'"),
+        ("readdir", [1], "readdir() must give names, or tuples that begin with one, not 1"),
+        ("readdir", ["a/b"], "MistakenDir.list() gave a name that nothing can have: 'a/b'"),
+        ("readdir", -errno.EACCES, ""),
+        ("readlink", 5, "MistakenLink.readlink() must return text, not 5"),
+        ("getattr", {"st_mode": stat.S_IFREG, "st_size": "5"}, "MistakenFile.getattr() told size='5'"),
+        ("getattr", -errno.EACCES, ""),
+    ],
+)
+def test_mistakes_of_handlers_are_told_in_words(
+    name: str, answer: Any, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Mistaken(InMemory):
+        pass
+
+    setattr(Mistaken, name, lambda self, path, fh=None: answer)
+    if name == "getattr":
+        Mistaken.getattr = lambda self, path, fh=None: (  # type: ignore[method-assign]  # a wrong one
+            answer if path == "/x" else InMemory.getattr(self, path)
+        )
+    Mistaken.__init_subclass__()
+    with Client(Mistaken()) as client:
+        if name == "readlink":
+            client.symlink("target", "x")
+        asking: dict[str, Callable[[], object]] = {
+            "readdir": client.listdir,
+            "readlink": lambda: client.readlink("x"),
+            "getattr": lambda: client.stat("x"),
+        }
+        with raises_errno(errno.EIO if said else errno.EACCES):
+            asking[name]()
+    assert said in caplog.text

@@ -479,6 +479,39 @@ def test_a_file_that_is_moved_is_the_same_and_is_written_where_it_is(client: Cli
         client.rename("users/ada.json", "ada.json")
 
 
+@pytest.mark.parametrize("how", ["exact", "getattr", "path"])
+def test_names_are_made_where_the_file_itself_tells_whether_it_is_there(how: str) -> None:
+    texts = {"a": "1\n"}
+    app = Router()
+    pattern = "/d/{name:path}" if how == "path" else "/d/{name}"
+
+    @app.file(pattern, size="exact" if how != "getattr" else None)
+    def text(name: str) -> str:
+        if name not in texts:
+            raise FileNotFoundError
+        return texts[name]
+
+    if how == "getattr":
+        text.getattr(lambda name: Attributes(size=len(text(name))))
+    if how == "path":
+        app.list(pattern, complete=False)(lambda name: ())
+    text.write(lambda name, content: texts.update({name: content.decode()}))
+    text.create(lambda name: texts.update({name: ""}))
+    text.rename(lambda name, new_name: texts.update({new_name: texts.pop(name)}))
+    with Client(app, strict=True) as client:
+        client.open("d/b", "x").close()
+        client.write("d/c", "3\n", create=True)
+        for existing in ("d/a", "d/b"):
+            with raises_errno(errno.EEXIST):
+                client.open(existing, "x")
+        client.rename("d/c", "d/e", flags=1)
+        with raises_errno(errno.EEXIST):
+            client.rename("d/e", "d/a", flags=1)
+        assert texts == {"a": "1\n", "b": "", "e": "3\n"}
+        assert not client.exists("d/c")
+        client.check()
+
+
 def test_what_is_written_to_a_file_that_is_gone_is_not_anothers(client: Client, store: Store) -> None:
     with client.open("users/bea.json", "r+") as removed:
         client.unlink("users/bea.json")

@@ -156,6 +156,9 @@ def _override(attr: NodeAttributes, answer: object, node: Node) -> None:
     for name in ("uid", "gid", "size", "nlink", "blocks", "atime_ns", "mtime_ns", "ctime_ns"):
         value = getattr(answer, name)
         if value is not None:
-            setattr(attr, f"st_{name}", value)
+            try:
+                setattr(attr, f"st_{name}", value)
+            except (TypeError, OverflowError):
+                raise TypeError(f"{type(node).__name__}.getattr() told {name}={value!r}") from None
     if answer.size is not None and answer.blocks is None:
         attr.st_blocks = (answer.size + 511) >> 9

@@ -139,7 +139,10 @@ class InodeHandlers(TreeOperations):
             refuse(errno.EINVAL)
         method = self.kind_of(node).readlink
         if method is not None:
-            return encode((yield steady(lambda: call(method, node))))
+            told = yield steady(lambda: call(method, node))
+            if not isinstance(told, str):
+                raise TypeError(f"{type(node).__name__}.readlink() must return text, not {told!r}")
+            return encode(told)
         attr = self.entries.begin(node)
         while True:
             view = seen(node)

@@ -95,6 +95,8 @@ class Listing:
                 name, ino, d_type = self._told(taken)
                 if name in self._given:
                     continue
+                if b"/" in name or not name:  # the kernel would give up the listing, and say nothing
+                    raise ValueError(f"{self._where()} gave a name that nothing can have: {taken!r}")
                 self._seen.append((name, ino, d_type))
             place += 1
             if not readdir_name(token, name, ino, d_type, place):
@@ -118,10 +120,13 @@ class Listing:
             name, ino, d_type = taken
             if isinstance(name, str) and isinstance(ino, int) and isinstance(d_type, int):
                 return encode(name), ino, d_type
-        where = f"{type(self._directory).__name__}.list()"
         raise TypeError(
-            f"{where} must give names, pairs of name and node, or name, inode number and type, not {taken!r}"
+            f"{self._where()} must give names, pairs of name and node, or name, inode number and type, not "
+            f"{taken!r}"
         )
+
+    def _where(self) -> str:
+        return f"{type(self._directory).__name__}.list()"
 
 
 async def _following(names: AsyncIterator[object]) -> object:

@@ -249,9 +249,24 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
             undisturbed()
         directory = self.directory(inode)
         text = _text(name)
-        if (yield from self._child(directory, text)) is not None:
+        child = yield from self._child(directory, text)
+        if child is not None and (yield from self._is_there(directory, child)):
             refuse(errno.EEXIST)
         return directory, text
+
+    def _is_there(self, directory: Dir, child: Node) -> Steps[bool]:
+        """Whether what a class's `lookup` found exists: it may leave that to the attributes of the node, as
+        whoever looked the name up was told.
+        """
+        if self.kind_of(directory).lookup is None:
+            return True
+        try:
+            yield from self.entries.attributes(child)
+        except OSError as error:
+            if error.errno == errno.ENOENT or isinstance(error, FileNotFoundError):
+                return False
+            raise
+        return True
 
     def _allowed(self, method: Callable[..., Any] | None) -> Callable[..., Any]:
         if method is None or self.ro:
@@ -339,7 +354,11 @@ class NameHandlers(FileHandlers, DirectoryHandlers):
         if flags not in (0, RENAME_NOREPLACE, RENAME_EXCHANGE):
             refuse(errno.EINVAL)  # as rename(2) says of flags that a file system does not support
         replaced = yield from self._child(target, new_text)
-        if flags == RENAME_NOREPLACE and replaced is not None:
+        if (
+            flags == RENAME_NOREPLACE
+            and replaced is not None
+            and (yield from self._is_there(target, replaced))
+        ):
             refuse(errno.EEXIST)
         if flags == RENAME_EXCHANGE and replaced is None:
             refuse(errno.ENOENT)

@@ -159,6 +159,8 @@ def as_convertor(name: str, given: Any) -> Convertor:
     if isinstance(given, type):
         codec = codec_for(given)
         if not isinstance(codec, Text):
+            if all(hasattr(given, part) for part in ("regex", "convert", "to_string")):
+                raise TypeError(f"convertor {name!r}: give an object of the class, {given.__name__}()")
             raise TypeError(
                 f"convertor {name!r}: the values of {given.__name__} are not one line of text; give an "
                 "object with regex, convert and to_string"

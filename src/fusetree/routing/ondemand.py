@@ -8,7 +8,6 @@ Rule 2: `_known_` changes under the directory's gate; no code of the program run
 from __future__ import annotations
 
 import errno
-import os
 import weakref
 from collections.abc import AsyncIterator
 from types import CoroutineType
@@ -89,9 +88,8 @@ class OnDemandDir(Dir):
         with gate(self):
             return None if self._known_ is None else self._known_.pop(name, None)
 
-    def _linked_(self, name: str, target: Any) -> Symlink:
+    def _linked_(self, name: str, target: str) -> Symlink:
         """A link, which is another one when its target is another: the kernel keeps targets."""
-        target = os.fspath(target)
         known = self._known_as_(name)
         if isinstance(known, Symlink):
             if known.target == target:

@@ -170,7 +170,7 @@ class PathDir(PathMember, OnDemandDir):
     def _names_(self, path: str, fh: Any, told: Any) -> Iterator[str]:
         tree = self._position_.tree
         try:
-            for item in told:
+            for item in _iterable(told):
                 name = _name_of(item)
                 if self._shows_(name):
                     yield name
@@ -188,7 +188,7 @@ class PathDir(PathMember, OnDemandDir):
                 told = await told
             elif isinstance(told, Owed):
                 told = await told.coroutine
-            items = told if isinstance(told, AsyncIterator) else _one_by_one(told)
+            items = told if isinstance(told, AsyncIterator) else _one_by_one(_iterable(told))
             async for item in items:
                 name = _name_of(item)
                 if self._shows_(name):
@@ -429,6 +429,13 @@ def _mark(found: Any) -> tuple[Any, Any]:
 async def _one_by_one(items: Iterable[Any]) -> AsyncIterator[Any]:
     for item in items:
         yield item
+
+
+def _iterable(told: Any) -> Iterable[Any]:
+    """What `readdir` returned, or TypeError; a negated errno is raised."""
+    if not isinstance(checked(told), Iterable) or isinstance(told, (str, bytes)):
+        raise TypeError(f"readdir() must return the names, not {told!r}")
+    return told  # type: ignore[no-any-return]  # it is one
 
 
 def _name_of(item: Any) -> str:

@@ -237,7 +237,7 @@ class Pattern:
         return tuple(parameter.name for segment in self.segments for parameter in segment.parameters)
 
     @classmethod
-    def parse(cls, text: str, convertors: Mapping[str, Convertor]) -> Pattern:
+    def parse(cls, text: object, convertors: Mapping[str, Convertor]) -> Pattern:
         """Take a pattern apart.
 
         Raises:
@@ -245,7 +245,8 @@ class Pattern:
             ValueError: It is no pattern; the message says why.
         """
         if not isinstance(text, str):
-            raise TypeError(f"a path is text, not {text!r}")
+            hint = ' (write @app.file("/path") above a function)' if callable(text) else ""
+            raise TypeError(f"a path is text, not {text!r}{hint}")
         if not text.startswith("/"):
             raise ValueError(f"the path {text!r} does not begin with a slash")
         if text == "/":

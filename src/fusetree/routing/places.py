@@ -192,7 +192,8 @@ class Place:
         """See to it that what was declared here and below is complete.
 
         Raises:
-            ValueError: A list without anything to list, or a parameter of kind path without a list.
+            ValueError: A list without anything to list, a parameter of kind path without a list, or a handler
+                for new names where every name is there.
         """
         if self.rest is not None:
             _check_rest(self.rest[1])
@@ -201,6 +202,10 @@ class Place:
                 f"{self.listing} tells names, and no route takes them: declare one below {self.text!r} with "
                 "a parameter"
             )
+        if self.listing is None or not self.listing.complete:
+            for _, place in self.parameters:
+                _check_creating(place.leaf, self.text)
+                _check_creating(place.listing, self.text)
         for below in (*self.literals.values(), *(place for _, place in self.parameters)):
             below.check()
 
@@ -236,9 +241,24 @@ def _names(segment: Segment) -> list[str]:
     return [parameter.name for parameter in segment.parameters]
 
 
+def _check_creating(route: Declared | None, directory: str) -> None:
+    """Refuse a handler that makes names where all are there already, so that nobody would ask for it."""
+    if not isinstance(route, (FileRoute, ListRoute)) or "create" not in route.handlers:
+        return
+    if isinstance(route, FileRoute) and route.tells_absence:
+        return
+    more = ', or give the route getattr or size="exact"' if isinstance(route, FileRoute) else ""
+    raise ValueError(
+        f"{route}: its create is for names that are not there, and every name is, since no complete list of "
+        f"{directory!r} tells which are: declare one{more}"
+    )
+
+
 def _check_rest(place: Place) -> None:
     if place.listing is None:
         raise ValueError(
             f"{place.leaf}: a list of {place.text!r} must tell which names are directories (those with a "
             "slash at their end)"
         )
+    if not place.listing.complete:
+        _check_creating(place.leaf, place.text)

@@ -124,7 +124,7 @@ class RestDir(OnDemandDir):
             return literal
         link = self._links_.get(name)
         if link is not None:
-            return self._linked_(name, (yield link.handler(**self._above_())))
+            return self._linked_(name, link.target((yield link.handler(**self._above_()))))
         names = yield from self._names_()
         is_directory = names.get(name)
         if is_directory is None and self._rest_.listing.complete:
@@ -160,7 +160,7 @@ class RestDir(OnDemandDir):
             return self._remember_(name, kind, lambda: kind(rest, values))
         leaf = self._rest_.leaf
         if isinstance(leaf, LinkRoute):
-            return self._linked_(name, (yield leaf.handler(**values)))
+            return self._linked_(name, leaf.target((yield leaf.handler(**values))))
         if not isinstance(leaf, FileRoute):
             return None
         made = class_of(leaf)

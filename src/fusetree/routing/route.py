@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from fusetree.nodes.base import check_mode
@@ -176,7 +177,7 @@ class FileRoute(Route[_F]):
         self.ttl = check_ttl(self, ttl)
         #: What its files are told as computed ones.
         self.options = ComputedOptions(size=size, ttl=self.ttl)
-        self._mode = None if mode is None else check_mode(mode)
+        self._mode = check_permissions(self, mode)
         #: The parameter of the handler for writing that gets what was written.
         self.written = ""
 
@@ -235,6 +236,11 @@ class FileRoute(Route[_F]):
             return self._mode
         return 0o644 if "write" in self.handlers else 0o444
 
+    @property
+    def tells_absence(self) -> bool:
+        """Whether a look at one of its names asks a handler, which may say that there is nothing."""
+        return "getattr" in self.handlers or self.options.exact
+
     @functools.cached_property
     def without_name(self) -> FileRoute[_F]:
         """The route of its files that were removed and are open."""
@@ -269,6 +275,18 @@ class LinkRoute(Route[_F]):
         check_parameters(self, handler)
         self.ttl = check_ttl(self, ttl)
 
+    def target(self, told: Any) -> str:
+        """The target that the handler told.
+
+        Raises:
+            TypeError: It is none.
+        """
+        if not isinstance(told, (str, bytes, os.PathLike)):
+            raise TypeError(
+                f"{self}: the handler must return where the link leads, text or a path, not {told!r}"
+            )
+        return os.fsdecode(told)
+
     def create(self, handler: _H) -> _H:
         """Decorate what makes a new one, for symlink(2): it gets the values of the parameters, and
         ``target``. Without it: EROFS.
@@ -294,7 +312,7 @@ class ListRoute(Route[_F]):
         super().__init__(pattern, handler)
         check_parameters(self, handler)
         self.complete = complete
-        self.mode = None if mode is None else check_mode(mode)
+        self.mode = check_permissions(self, mode)
         self.ttl = check_ttl(self, ttl)
 
     def create(self, handler: _H) -> _H:
@@ -330,8 +348,17 @@ def _hint(handler: Any, name: str) -> Any:
         return None
 
 
+def check_permissions(route: Declared, mode: int | None) -> int | None:
+    """Permission bits, or None for those that there are by default; or TypeError or ValueError."""
+    if mode is not None and not isinstance(mode, int):
+        raise TypeError(f"{route}: mode is a number of permission bits such as 0o644, not {mode!r}")
+    return None if mode is None else check_mode(mode)
+
+
 def check_ttl(route: Declared, ttl: float) -> float:
-    """A number of seconds, or ValueError."""
+    """A number of seconds, or TypeError or ValueError."""
+    if not isinstance(ttl, (int, float)):
+        raise TypeError(f"{route}: ttl is a number of seconds, not {ttl!r}")
     if not ttl >= 0:
         raise ValueError(f"{route}: ttl is a number of seconds, at least 0, not {ttl!r}")
     return float(ttl)
@@ -395,8 +422,8 @@ def check_parameters(
         free = (extra & demanded) or extra
         if len(free) != more:
             raise TypeError(
-                f"{route}: {_named(handler)} takes {_listed(given) or 'nothing'} and one parameter more, "
-                f"which gets what was written; it has {_listed(free) or 'none'}"
+                f"{route}: {_named(handler)} must take one parameter more than those of the path "
+                f"({_listed(given) or 'none'}), which gets what was written; it has {_listed(free) or 'none'}"
             )
         return frozenset(free | (named & optional))
     unknown = extra & demanded

@@ -131,13 +131,15 @@ class RouteDir(OnDemandDir):
     def _search_(self, name: str) -> Steps:
         fixed = self._at_.literals.get(name)
         if fixed is not None and isinstance(fixed.leaf, LinkRoute):
-            return self._linked_(name, (yield fixed.leaf.handler(**self._values_)))
+            return self._linked_(name, fixed.leaf.target((yield fixed.leaf.handler(**self._values_))))
         for number, (segment, place, found) in enumerate(self._candidates_(name)):
             exists = yield from self._exists_(segment, found)
             if not exists:
                 continue
             if isinstance(place.leaf, LinkRoute):
-                return self._linked_(name, (yield place.leaf.handler(**self._values_, **found)))
+                return self._linked_(
+                    name, place.leaf.target((yield place.leaf.handler(**self._values_, **found)))
+                )
             node = self._make_(name, place, found)
             if number == 0 and isinstance(node, (RouteFile, RangedFile)):
                 node._own_ = found
@@ -264,7 +266,7 @@ class ChangingDir(RouteDir):
     def symlink(self, name: str, target: str) -> Steps:
         """A new link."""
         place, found = yield from self._make_by_(name, LinkRoute, target=target)
-        return self._linked_(name, (yield place.leaf.handler(**self._values_, **found)))
+        return self._linked_(name, place.leaf.target((yield place.leaf.handler(**self._values_, **found))))
 
     @stepwise
     def unlink(self, name: str) -> Steps:

@@ -270,6 +270,8 @@ class Router:
 
     def _add(self, declared: Any) -> Any:
         self._check_open()
+        if not declared.pattern.segments and not isinstance(declared, ListRoute):
+            raise ValueError(f"{declared}: the top of a router is a directory; name what is in it")
         self._top.add(declared.pattern.segments, declared)
         self._declared.append((declared.pattern, declared))
         return declared
