@@ -164,3 +164,25 @@ class TestMounted:
             finally:
                 os.close(file)
         assert sizes == [8192, 8192]
+
+
+@pytest.mark.parametrize("given", [None, 5, b"ro"])
+def test_options_that_are_no_strings_are_refused_with_what_would_be_right(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"options are strings such as \['ro', 'fsname=x'\]"):
+        SessionOptions.of(given)
+
+
+@pytest.mark.parametrize(
+    ("operations", "text"),
+    [
+        (Few, "not the class Few"),
+        (None, "a subclass of lowlevel.Operations, not None"),
+        (type("Bad", (Few,), {"read": None})(), "handler 'read' of Bad can not be called: it is None"),
+    ],
+)
+def test_what_is_no_file_system_is_refused_before_anything_is_mounted(
+    operations: Any, text: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TypeError, match=text):
+        lowlevel.Session(operations, tmp_path)
+    assert not is_mounted(tmp_path)

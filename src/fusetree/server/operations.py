@@ -453,14 +453,25 @@ HANDLERS: tuple[str, ...] = (
 def handlers_of(operations: Operations) -> dict[str, object]:
     """The handlers that *operations* defines itself, bound, by name.
 
-    :raises TypeError: one of ``getlk`` and ``setlk`` without the other: libfuse asks the kernel for locks
-        only when it has both.
+    :raises TypeError: *operations* is no object of an `Operations` class; a handler can not be called; or one
+        of ``getlk`` and ``setlk`` is there without the other: libfuse asks the kernel for locks only when it
+        has both.
     """
+    given: object = operations  # what a program that is not checked may give
+    if not isinstance(given, Operations):
+        what = f"the class {given.__name__}" if isinstance(given, type) else repr(given)
+        raise TypeError(f"a session serves an object of a subclass of lowlevel.Operations, not {what}")
     found: dict[str, object] = {}
     for name in HANDLERS:
         defined = getattr(type(operations), name, None)
         if defined is not getattr(Operations, name) or name in getattr(operations, "__dict__", {}):
-            found[name] = getattr(operations, name)
+            handler = getattr(operations, name)
+            if not callable(handler):
+                raise TypeError(
+                    f"handler {name!r} of {type(operations).__name__} can not be called: it is {handler!r}; "
+                    "leave out what the file system does not have"
+                )
+            found[name] = handler
     if ("getlk" in found) != ("setlk" in found):
         raise TypeError(f"{type(operations).__name__} must define both getlk and setlk, or neither")
     return found

@@ -108,6 +108,9 @@ def split_options(options: str | Iterable[str]) -> tuple[str, ...]:
         ValueError: an option is empty or holds a line break or NUL.
     """
     parts: list[str] = []
+    given: object = options  # what a program that is not checked may give
+    if not isinstance(given, Iterable) or isinstance(given, bytes):
+        raise TypeError(f"options are strings such as ['ro', 'fsname=x'], or SessionOptions, not {given!r}")
     for text in [options] if isinstance(options, str) else options:
         if not isinstance(text, str):
             raise TypeError(f"a mount option is a str such as 'ro' or 'fsname=x', not {text!r}")
