@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import Any, Literal
 
@@ -23,7 +24,9 @@ def get_sup_groups(pid: int) -> set[int]:
     """Supplementary groups of the process *pid*, from ``/proc/PID/status`` (proc(5)).
 
     :raises OSError: there is no such process.
+    :raises TypeError: *pid* is no number.
     """
+    pid = operator.index(pid)
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
         for line in status:
             if line.startswith("Groups:"):
@@ -54,12 +57,13 @@ def setxattr(path: str, name: str, value: bytes, namespace: NamespaceT = "user")
 def getxattr(path: str, name: str, size_guess: int = 128, namespace: NamespaceT = "user") -> bytes:
     """Value of the extended attribute *name* of *path*, following symbolic links (getxattr(2)).
 
-    :param size_guess: without effect; there to be accepted.
+    :param size_guess: a number, and without effect.
     :param namespace: checked, and without effect on Linux.
     :raises OSError: ENODATA when there is none of that name.
     """
     _text(path, "path")
     _text(name, "name")
+    operator.index(size_guess)
     _namespace(namespace)
     return os.getxattr(path, name)
 

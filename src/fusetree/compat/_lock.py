@@ -47,8 +47,10 @@ class Lock:
 
         :returns: whether it was taken.
         :raises RuntimeError: the calling thread has it already.
+        :raises TypeError: *timeout* is no number.
         """
         me = threading.get_ident()
+        patience = -1 if timeout is None else max(0, timeout)
         with self._guard:
             if self._owner is None:
                 self._owner = me
@@ -58,7 +60,7 @@ class Lock:
             waiter = _Waiter(me)
             self._waiters.append(waiter)
         try:
-            got = waiter.gate.acquire(timeout=-1 if timeout is None else max(0, timeout))
+            got = waiter.gate.acquire(timeout=patience)
         except BaseException:  # a signal handler raised
             self._give_up(waiter)
             raise

@@ -1,5 +1,7 @@
 """The module that older programs import names of pyfuse3 from."""
 
+import logging
+
 from fusetree.compat.pyfuse3 import (
     FileHandleT,
     FileNameT,
@@ -22,4 +24,7 @@ __all__ = [
     "Operations",
     "XAttrNameT",
     "async_wrapper",
+    "log",
 ]
+
+log = logging.getLogger("pyfuse3._pyfuse3")
