@@ -47,6 +47,7 @@ from fusetree._lowlevel.table cimport (
     BODY_LINK,
     HAS_XATTRS,
     SLOT_ARMED,
+    SUSPENDED,
     count_answer,
     ft_content,
     ft_directory,
@@ -214,7 +215,8 @@ cdef int answer_readlink(ft_table *table, fuse_req_t req, fuse_ino_t ino) noexce
     cdef uint64_t changes
     pthread_mutex_lock(&table.lock)
     entry = locked_find(table, ino)
-    if entry == NULL or not entry.flags & BODY_LINK or table.flips & 1:
+    if (entry == NULL or not entry.flags & BODY_LINK or table.flips & 1
+            or (table.holds_links and entry.flags & SUSPENDED)):
         pthread_mutex_unlock(&table.lock)
         return 0
     target = <ft_content *>entry.body

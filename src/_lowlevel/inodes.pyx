@@ -59,7 +59,7 @@ from fusetree._lowlevel.reaper cimport await_dead, close_table
 from fusetree._lowlevel.statfs cimport begin_statfs, publish_statfs, statfs_changed
 from fusetree._lowlevel.statistics cimport TableStatistics, statistics_of
 from fusetree._lowlevel.statvfs cimport StatvfsData
-from fusetree._lowlevel.suspension cimport flip_begins, flip_ends, suspend_name, suspend_node
+from fusetree._lowlevel.suspension cimport flip_begins, flip_ends, hold_links, is_held, suspend_name, suspend_node
 from fusetree._lowlevel.table cimport (
     BODY_CONTENT,
     BODY_DIRECTORY,
@@ -528,6 +528,16 @@ cdef class InodeTable:
     def suspend_name(self, object directory, str name not None) -> Ticket | None:
         """Have the kernel forget a name of a directory that is suspended.  For :meth:`wait`."""
         return suspend_name(self.c_table, directory, name)
+
+    def hold_links(self) -> None:
+        """Answer the targets of suspended links no more until :meth:`flip_ends`: the kernel caches whatever
+        it gets.  Call it when the kernel has been told to forget them.
+        """
+        hold_links(self.c_table)
+
+    def is_held(self, uint64_t node_id) -> bool:
+        """Whether a node is suspended and links are held: who asks for its target must wait."""
+        return is_held(self.c_table, node_id)
 
     def flip_begins(self) -> None:
         """All changes that are recorded until :meth:`flip_ends` are one: meanwhile nothing that may change is

@@ -3,10 +3,13 @@
 
     suspend    answers of a node go out with timeout 0 from now on, and what the kernel has cached is to be
                forgotten; the answers themselves are those of before
+    hold       a link's target is cached whenever it is given: from now on that of a suspended one is not given
     flip       while the changes are recorded one by one, nothing that may change is answered in C
     flip ends  C answers again, and timeouts are those of the table
 
 Rule 1: whoever suspends a node says when the flip ends, whatever happened in between.
+Rule 2: links are held only when the kernel has been told to forget them. Who asks for a target has its page
+    locked, and the notice would wait for that.
 """
 
 from cpython.object cimport PyObject
@@ -25,6 +28,7 @@ from fusetree._lowlevel.table cimport (
     ft_entry,
     ft_notice,
     ft_slot,
+    locked_find,
     locked_find_node,
 )
 
@@ -76,6 +80,22 @@ cdef object suspend_name(ft_table *table, object directory, str name):
     return Ticket.wrap(notice, NULL)
 
 
+cdef void hold_links(ft_table *table) noexcept:
+    pthread_mutex_lock(&table.lock)
+    table.holds_links = 1
+    pthread_mutex_unlock(&table.lock)
+
+
+cdef bint is_held(ft_table *table, uint64_t node_id) noexcept:
+    cdef ft_entry *entry
+    cdef bint result
+    pthread_mutex_lock(&table.lock)
+    entry = locked_find(table, node_id)
+    result = entry != NULL and (entry.flags & SUSPENDED) != 0 and table.holds_links
+    pthread_mutex_unlock(&table.lock)
+    return result
+
+
 cdef void flip_begins(ft_table *table) noexcept:
     pthread_mutex_lock(&table.lock)
     table.flips += 1
@@ -89,6 +109,7 @@ cdef void flip_ends(ft_table *table, object nodes):
         entry = locked_find_node(table, <PyObject *>node)
         if entry != NULL:
             entry.flags &= ~SUSPENDED
+    table.holds_links = 0
     if table.flips & 1:
         table.flips += 1
     pthread_mutex_unlock(&table.lock)

@@ -232,6 +232,7 @@ cdef struct ft_table:
     int told                    # while a change is recorded: the kernel made it, so no notice is queued
     # odd while many changes are recorded as one: then C answers nothing of what may change
     uint64_t flips
+    int holds_links             # targets of links that are suspended are not answered: who asks waits
     # bound of the inodes that are known; NULL: none
     ft_recency *recency
     int prunes                  # the kernel knows FUSE_NOTIFY_PRUNE

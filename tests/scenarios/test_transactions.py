@@ -6,15 +6,18 @@ import errno
 import json
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from fusetree import Dir, File, MemoryDir, Symlink, action, computed, entry, node
+from fusetree.adapter import inodes
+from fusetree.adapter.caching import CacheObserver
 from fusetree.nodes import held
 from fusetree.testing import Client
 from tests.nodes.test_transactions import failed
 from tests.scenarios.test_coherence import WAIT
-from tests.support import raises_errno
+from tests.support import raises_errno, wait_for
 
 
 @node
@@ -241,3 +244,36 @@ def test_what_takes_longer_than_the_time_between_transactions_is_let_go_first() 
             thread.join()
     assert all(one == two for one, two in seen), seen
     assert seen[0] != seen[-1]
+
+
+def test_the_target_of_a_link_is_not_given_between_the_notice_and_the_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel would cache it, and show it beside what is new."""
+    link = Symlink("old")
+    answers: list[str] = []
+    waits = threading.Event()
+    root = Dir({"l": link})
+    with Client(root, coherence_wait=WAIT) as client:
+        number = client.raw.lookup(1, b"l").node_id
+        assert client.raw.readlink(number) == b"old"
+        asker = threading.Thread(target=lambda: answers.append(client.raw.readlink(number).decode()))
+        suspend = CacheObserver.suspend
+
+        def undisturbed() -> None:
+            waits.set()
+            held.undisturbed()
+
+        def suspended(observer: CacheObserver, *what: Any) -> None:
+            suspend(observer, *what)
+            asker.start()
+            wait_for(lambda: waits.is_set() or answers)
+
+        monkeypatch.setattr(inodes, "undisturbed", undisturbed)
+        monkeypatch.setattr(CacheObserver, "suspend", suspended)
+        with root.transaction():
+            link.target = "new"
+        asker.join(WAIT)
+        assert answers == ["new"]
+        assert client.raw.readlink(number) == b"new"
+        client.check()

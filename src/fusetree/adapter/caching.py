@@ -136,13 +136,15 @@ class CacheObserver:
             return
         patient = not inside_handler() and not on_serving_loop()
         tickets = [table.suspend_name(directory, name) for directory, name in names]
-        for _ in range(_ROUNDS):  # pages may be read again, and are cached then
+        for attempt in range(_ROUNDS):  # pages may be read again, and are cached then
             tickets += [table.suspend(node) for node in nodes]
             waited_for = [ticket for ticket in tickets if ticket is not None]
             if not waited_for or not patient:
                 break
             table.wait(waited_for, min(self._wait, _PATIENCE))
             tickets = []
+            if attempt == 0:
+                table.hold_links()
 
     def flip_begins(self) -> None:
         """What is told until `flip_ends` is one change."""

@@ -137,6 +137,8 @@ class InodeHandlers(TreeOperations):
         node: Symlink = self.node(inode)
         if node.file_type != S_IFLNK:
             refuse(errno.EINVAL)
+        if state.active is not None and self.inode_table.is_held(inode):
+            undisturbed()
         method = self.kind_of(node).readlink
         if method is not None:
             told = yield steady(lambda: call(method, node))
