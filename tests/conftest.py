@@ -10,7 +10,7 @@
   aborts the connections; if the interpreter itself is stuck, faulthandler ends the process half a minute
   later.
 * With FUSETREE_TEST_RINGS=all every session of a mount in this process asks for requests over rings
-  (io_uring) unless the test says otherwise, so the same tests test those.
+  (io_uring) unless the test says otherwise or an event loop serves, so the same tests test those.
 * Signals that the run got handed on ignored, as in `nohup make test &`, are heeded again: programs leave an
   ignored signal ignored, and those under test are ended by signals.
 """
@@ -72,7 +72,11 @@ _no_rings: list[pytest.Item] = []  # the test that runs, if it is marked so
 
 @pytest.fixture(autouse=True)
 def _without_rings(request: pytest.FixtureRequest) -> Iterator[None]:
-    if request.node.get_closest_marker("no_rings"):
+    parameters = getattr(request.node, "callspec", None)
+    by_loop = parameters is not None and not {"asyncio", "trio"}.isdisjoint(
+        map(str, parameters.params.values())
+    )
+    if by_loop or request.node.get_closest_marker("no_rings"):
         _no_rings.append(request.node)
     yield
     _no_rings.clear()

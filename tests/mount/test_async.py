@@ -125,6 +125,7 @@ def test_a_thousand_slow_reads_complete_together(backend: str, mountpoint: Path)
     assert gate.cancelled == 0
 
 
+@pytest.mark.no_rings  # the kernel can not take back what waits there
 def test_readers_that_are_killed_cancel_their_tasks(backend: str, mountpoint: Path) -> None:
     gate = Gate()
 
@@ -152,6 +153,7 @@ def test_readers_that_are_killed_cancel_their_tasks(backend: str, mountpoint: Pa
     assert gate.came == 201
 
 
+@pytest.mark.no_rings  # the kernel can not take back what waits there
 def test_an_open_whose_reader_is_killed_is_taken_back(backend: str, mountpoint: Path) -> None:
     """What the program's `open` made for nobody is released."""
     gate = Gate()

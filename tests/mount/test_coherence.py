@@ -245,6 +245,7 @@ def test_a_change_that_meets_a_client_in_the_middle_of_a_lookup_is_told_again(
     assert stale == []
 
 
+@pytest.mark.no_rings  # who waits there holds up others
 @pytest.mark.timeout(30)
 def test_a_slow_handler_does_not_hold_up_other_lookups(mountpoint: Path, mounted: Mounting) -> None:
     """While a handler of a directory is slow, names of it that the kernel knows can be used, and changes

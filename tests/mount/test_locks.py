@@ -133,6 +133,7 @@ def test_fcntl_locks(backend: str, mountpoint: Path) -> None:
         assert one("lock", "a", "LOCK_SH", 0, 1) == "EAGAIN"
 
 
+@pytest.mark.no_rings  # the kernel can not take back what waits there
 def test_who_is_killed_gives_up_what_it_has_and_what_it_waits_for(backend: str, mountpoint: Path) -> None:
     path = mountpoint / "f"
     with served(tree(), mountpoint, backend, locks="program"), processes(3) as (one, two, three):
@@ -220,6 +221,7 @@ print(sqlite3.connect(sys.argv[1]).execute("SELECT count(*), count(DISTINCT n) F
             assert python("-c", count, path).ok().text == "(120, 120)\n"
 
 
+@pytest.mark.no_rings  # the kernel can not take back what waits there
 def test_the_posix_checks_of_locks(mountpoint: Path) -> None:
     """What a file system with the kernel's own locks passes."""
     with served(MemoryDir(), mountpoint, "threads", locks="program"):
@@ -251,6 +253,7 @@ class Own(FileNode):
             await self.gate.passing()
 
 
+@pytest.mark.no_rings  # the kernel can not take back what waits there
 def test_a_class_that_keeps_locks_by_itself(backend: str, mountpoint: Path) -> None:
     own = Own()
     with served(Dir({"own": own}), mountpoint, backend, locks="program"), processes(2) as (one, two):

@@ -76,6 +76,7 @@ def readers(folder: Path, stop: Path) -> Iterator[list[subprocess.Popen[str]]]:
             process.wait()
 
 
+@pytest.mark.no_rings  # who waits there for the transaction holds up notices
 def test_readers_see_all_of_a_transaction_or_nothing(
     mountpoint: Path, mounted: Mounting, tmp_path: Path
 ) -> None:
