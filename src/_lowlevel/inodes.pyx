@@ -59,7 +59,14 @@ from fusetree._lowlevel.reaper cimport await_dead, close_table
 from fusetree._lowlevel.statfs cimport begin_statfs, publish_statfs, statfs_changed
 from fusetree._lowlevel.statistics cimport TableStatistics, statistics_of
 from fusetree._lowlevel.statvfs cimport StatvfsData
-from fusetree._lowlevel.suspension cimport flip_begins, flip_ends, hold_links, is_held, suspend_name, suspend_node
+from fusetree._lowlevel.suspension cimport (
+    flip_begins,
+    flip_ends,
+    hold_links,
+    is_held,
+    suspend_name,
+    suspend_node,
+)
 from fusetree._lowlevel.table cimport (
     BODY_CONTENT,
     BODY_DIRECTORY,

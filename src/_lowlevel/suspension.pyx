@@ -3,7 +3,7 @@
 
     suspend    answers of a node go out with timeout 0 from now on, and what the kernel has cached is to be
                forgotten; the answers themselves are those of before
-    hold       a link's target is cached whenever it is given: from now on that of a suspended one is not given
+    hold       a link's target is cached whenever it is given: that of a suspended one is not given any more
     flip       while the changes are recorded one by one, nothing that may change is answered in C
     flip ends  C answers again, and timeouts are those of the table
 

@@ -130,5 +130,6 @@ class TestMounted:
             mounted.session.statistics(keep_timing=60.0)
             assert (mountpoint / "slow").read_text() == "done\n"
             # Counted when the answer has left, so perhaps a moment after the reader has it.
-            opened = wait_for(lambda: mounted.session.statistics().handled.get("open"))
+            wait_for(lambda: "open" in mounted.session.statistics().handled)
+            opened = mounted.session.statistics().handled["open"]
             assert 0.05 <= opened.longest < 5

@@ -123,6 +123,17 @@ class TestFile:
         file.truncate(0)
         assert root.statfs().free_blocks == 4
 
+    @pytest.mark.parametrize("bound", [None, 100 * PAGE + 1])
+    def test_the_size_of_the_file_system_stays_the_same(self, bound: int | None) -> None:
+        root = MemoryDir(max_bytes=bound)
+        before = root.statfs()
+        assert before.blocks == before.free_blocks > 0
+        root["f"] = b"x" * 10 * PAGE
+        taken = memoryview(bytes(64 << 20))  # of the machine's memory
+        after = root.statfs()
+        assert (after.blocks, after.free_blocks) == (before.blocks, before.blocks - 10)
+        taken.release()
+
     def test_a_full_tree_takes_nothing_of_a_write(self) -> None:
         root = MemoryDir(max_bytes=2 * PAGE)
         root["f"] = b"x" * PAGE

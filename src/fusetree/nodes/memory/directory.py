@@ -159,11 +159,11 @@ class MemoryDir(MemoryMember, Dir):
     def statfs(self) -> FileSystemSize:
         """What the account says."""
         space = self._account_of_
-        free, files = space.free_bytes // PAGE, space.free_inodes
+        blocks, used, files = space.total_bytes // PAGE, -(-space.used_bytes // PAGE), space.free_inodes
         return FileSystemSize(
             block_size=PAGE,
-            blocks=-(-space.used_bytes // PAGE) + free,
-            free_blocks=free,
+            blocks=blocks,
+            free_blocks=max(0, blocks - used),
             files=space.used_inodes + files,
             free_files=files,
         )

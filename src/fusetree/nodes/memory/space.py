@@ -99,6 +99,13 @@ class Space:
         return max(0, self.max_bytes - self._bytes)
 
     @property
+    def total_bytes(self) -> int:
+        """The bound; without one, the memory of the machine, of which others may take, as on a tmpfs."""
+        if self.max_bytes is None:
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return self.max_bytes
+
+    @property
     def free_inodes(self) -> int:
         """Inodes that can be taken."""
         return _MANY if self.max_inodes is None else max(0, self.max_inodes - self._inodes)
